@@ -1,0 +1,27 @@
+/**
+ * A store that cannot be opened, or a command that cannot be done: one sentence for a person, and what to do next.
+ */
+export class StoreError extends Error {
+  /** What the reader can do about it, a full sentence or a command line; empty where there is nothing to add. */
+  readonly advice: string;
+  /** A stable name for programs (`--json`) and tests. */
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, advice = '') {
+    super(message);
+    this.name = 'StoreError';
+    this.code = code;
+    this.advice = advice;
+  }
+}
+
+export type StoreErrorCode =
+  | 'not-a-store'
+  | 'newer-format'
+  | 'unusable-superblock'
+  | 'damaged'
+  | 'in-use'
+  | 'no-space'
+  | 'no-permission'
+  | 'not-empty'
+  | 'io-error';
