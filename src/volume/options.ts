@@ -1,0 +1,72 @@
+/**
+ * How a volume is opened, and what it reports of itself.
+ */
+
+/**
+ * When work becomes durable without being asked for. `sync`: before each operation returns. `interval`: every commit interval.
+ * `relaxed`: every commit interval, with a longer default.
+ */
+export type Durability = 'sync' | 'interval' | 'relaxed';
+
+export const COMMIT_INTERVAL_MS_DEFAULT: Readonly<Record<Durability, number>> = {
+  sync: 5_000,
+  interval: 5_000,
+  relaxed: 30_000,
+};
+
+/** Where the volume tells the operator of what happened; pino fits. */
+export interface VolumeLog {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export interface VolumeOptions {
+  readonly durability: Durability;
+  /** Milliseconds, at least 1. */
+  readonly commitIntervalMs: number;
+  /** Nothing is written, not even recovery: a store that needs recovery is recovered in memory only when this is false. */
+  readonly readOnly: boolean;
+  /** The host's boot id (/proc/sys/kernel/random/boot_id): tells a crash of the process from a loss of power. */
+  readonly bootId: string;
+  readonly log: VolumeLog;
+  /** The present, in milliseconds since 1970 with fractions. Tests inject it. */
+  readonly now: () => number;
+}
+
+/** What opening the volume had to do. */
+export interface RecoveryReport {
+  /** The store had been unmounted properly, and there was nothing to do. */
+  readonly clean: boolean;
+  /** Another boot than the one that wrote the log: the page cache was lost. */
+  readonly powerLoss: boolean;
+  readonly operationsReplayed: number;
+  /** Unlinked files whose last user is gone. */
+  readonly orphansReclaimed: number;
+  /** Files cut back to the data that had reached the disk. */
+  readonly filesClamped: number;
+  readonly milliseconds: number;
+}
+
+export interface VolumeStatus {
+  readonly uuid: string;
+  readonly label: string;
+  readonly formatVersion: number;
+  readonly mountCount: number;
+  readonly durability: Durability;
+  readonly commitIntervalMs: number;
+  /** Empty while the volume can be written; otherwise why not. */
+  readonly readOnlyReason: string;
+  readonly inodes: number;
+  /** Bytes that the store takes on the host, by part. */
+  readonly bytes: {
+    readonly nodes: number;
+    readonly strings: number;
+    readonly packs: number;
+    readonly blobs: number;
+    readonly log: number;
+  };
+  readonly epoch: number;
+  readonly lsn: number;
+  readonly recovery: RecoveryReport;
+}
