@@ -1,0 +1,120 @@
+/**
+ * A command's side of the control socket: asks a serving process, or waits for its end.
+ */
+import { connect, type Socket } from 'node:net';
+import {
+  type ControlAnswer,
+  type ControlRequest,
+  LineSplitter,
+  type MountStatus,
+  SocketDirectory,
+} from './control-protocol.js';
+import { MountError } from './mount-error.js';
+
+/** How long a daemon may take to answer: it may be in the middle of a long directory or a slow disk. */
+const ANSWER_MS_MAX = 30_000;
+
+/** How a daemon ended: `unknown` when it went without a word. */
+export type DaemonEnd =
+  | { readonly outcome: 'clean' }
+  | { readonly outcome: 'failed' | 'unknown'; readonly error: string };
+
+export class ControlClient {
+  readonly #socket: Socket;
+  readonly #waiting: ((answer: ControlAnswer | undefined) => void)[] = [];
+  /** Settles when the daemon has ended. */
+  readonly ended: Promise<DaemonEnd>;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.ended = new Promise((resolve) => this.#receive(resolve));
+  }
+
+  /**
+   * Connects to the daemon that serves `store`. Resolves to undefined when none does; throws `no-answer` when this user
+   * may not ask.
+   */
+  static async connect(store: string): Promise<ControlClient | undefined> {
+    let directory: SocketDirectory | undefined;
+    try {
+      directory = new SocketDirectory(store);
+      return new ControlClient(await connectTo(directory.socketPath));
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EACCES' || code === 'EPERM') {
+        const message = `The store ${store} belongs to another user.`;
+        throw new MountError('no-answer', message, 'Try again as its owner or as root.');
+      }
+      return undefined;
+    } finally {
+      directory?.close();
+    }
+  }
+
+  /** The daemon's view of its mount; undefined when it ended meanwhile. Throws `no-answer` when it takes too long. */
+  async status(): Promise<MountStatus | undefined> {
+    const answer = await this.#ask({ command: 'status' });
+    return answer?.answer === 'status' ? answer.status : undefined;
+  }
+
+  /** Asks the daemon to unmount and finish; await `ended` for the result. */
+  async stop(): Promise<void> {
+    await this.#ask({ command: 'stop' });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  async #ask(request: ControlRequest): Promise<ControlAnswer | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const answer = new Promise<ControlAnswer | undefined>((resolve, reject) => {
+      this.#waiting.push(resolve);
+      timer = setTimeout(() => {
+        reject(
+          new MountError(
+            'no-answer',
+            `The daemon does not answer (waited ${ANSWER_MS_MAX / 1000} s).`,
+            'Its log, razorfs.log in the store, may say why.',
+          ),
+        );
+      }, ANSWER_MS_MAX);
+    });
+    this.#socket.write(`${JSON.stringify(request)}\n`);
+    return answer.finally(() => clearTimeout(timer));
+  }
+
+  #receive(resolveEnd: (end: DaemonEnd) => void): void {
+    const lines = new LineSplitter();
+    let end: DaemonEnd = { outcome: 'unknown', error: 'The daemon died before it had finished.' };
+    this.#socket.setEncoding('utf8');
+    this.#socket.on('error', () => this.#socket.destroy());
+    this.#socket.on('data', (chunk: string) => {
+      for (const line of lines.split(chunk)) {
+        const answer: ControlAnswer = JSON.parse(line);
+        if (answer.answer === 'stopped') {
+          end = answer.error === '' ? { outcome: 'clean' } : { outcome: 'failed', error: answer.error };
+        } else {
+          this.#waiting.shift()?.(answer);
+        }
+      }
+    });
+    this.#socket.on('close', () => {
+      for (const waiter of this.#waiting.splice(0)) {
+        waiter(undefined);
+      }
+      resolveEnd(end);
+    });
+  }
+}
+
+function connectTo(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * What is spoken on a mount's control socket, `<store>/control.sock`: one JSON value a line, requests one way and answers
+ * the other, in order. The socket can be opened by the store's owner and by root only.
+ *
+ * A client that stays connected until the daemon ends is told how it ended: `stopped` is the daemon's last line. A
+ * connection that ends without it means that the daemon died.
+ */
+import { closeSync, openSync } from 'node:fs';
+import type { VolumeStatus } from '../volume/options.js';
+
+export const CONTROL_SOCKET = 'control.sock';
+
+export type ControlRequest = { readonly command: 'status' } | { readonly command: 'stop' };
+
+export type ControlAnswer =
+  | { readonly answer: 'status'; readonly status: MountStatus }
+  /** The mount is being taken down; `stopped` will follow. */
+  | { readonly answer: 'stopping' }
+  /** The daemon has ended. `error` is empty when the store was left clean. */
+  | { readonly answer: 'stopped'; readonly error: string }
+  | { readonly answer: 'refused'; readonly message: string };
+
+/** What a serving process knows of its mount. */
+export interface MountStatus {
+  readonly mountPoint: string;
+  readonly store: string;
+  readonly pid: number;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly readOnly: boolean;
+  /** The store lies in memory (tmpfs, ramfs) and is gone when the machine stops. */
+  readonly volatile: boolean;
+  readonly volume: VolumeStatus;
+  /** Memory of the serving process that is in RAM, shared pages of the store's maps included. */
+  readonly residentBytes: number;
+}
+
+/** The longest line that either side takes, in characters. */
+const LINE_LENGTH_MAX = 1 << 20;
+
+/** Splits a stream of text into lines; throws when one grows beyond the bound. */
+export class LineSplitter {
+  #rest = '';
+
+  *split(chunk: string): Generator<string> {
+    const parts = (this.#rest + chunk).split('\n');
+    this.#rest = parts.pop() ?? '';
+    if (this.#rest.length > LINE_LENGTH_MAX) {
+      throw new Error('control line too long');
+    }
+    yield* parts;
+  }
+}
+
+/**
+ * A short path to the store's control socket. A socket's path has room for 107 bytes (unix(7)) and a store's path may be
+ * longer, so the socket is reached through an open descriptor of its directory, which must stay open while the path is used.
+ */
+export class SocketDirectory {
+  readonly socketPath: string;
+  readonly #fd: number;
+
+  constructor(store: string) {
+    this.#fd = openSync(store, 'r');
+    this.socketPath = `/proc/self/fd/${this.#fd}/${CONTROL_SOCKET}`;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The daemon's side of the control socket. It holds no state of the mount: what it tells comes from the `ControlledMount`.
+ *
+ * It relies on the store's lock being held from `open` to `withdraw`, so that a socket found in the store belongs to a
+ * process that is gone, and the socket that is removed is its own.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  type ControlAnswer,
+  type ControlRequest,
+  LineSplitter,
+  type MountStatus,
+  SocketDirectory,
+} from './control-protocol.js';
+
+/** How long a client that does not read may delay the daemon's end. */
+const FAREWELL_MS_MAX = 1_000;
+
+export interface ControlledMount {
+  status(): MountStatus;
+  /** Begins to take the mount down; returns at once. */
+  stop(reason: string): void;
+}
+
+export class ControlServer {
+  readonly #directory: SocketDirectory;
+  readonly #mount: ControlledMount;
+  readonly #server: Server;
+  readonly #clients = new Set<Socket>();
+
+  private constructor(store: string, mount: ControlledMount) {
+    this.#directory = new SocketDirectory(store);
+    this.#mount = mount;
+    this.#server = createServer((client) => this.#serve(client));
+  }
+
+  /** Listens on the store's control socket. */
+  static async open(store: string, mount: ControlledMount): Promise<ControlServer> {
+    const server = new ControlServer(store, mount);
+    await server.#listen();
+    return server;
+  }
+
+  async #listen(): Promise<void> {
+    rmSync(this.#directory.socketPath, { force: true });
+    // bind(2) makes the socket with the umask, which leaves no moment in which others may connect.
+    const umask = process.umask(0o177);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(this.#directory.socketPath, resolve);
+      });
+    } finally {
+      process.umask(umask);
+    }
+    chmodSync(this.#directory.socketPath, 0o600);
+    this.#server.removeAllListeners('error');
+    this.#server.on('error', () => {
+      // A client that could not be accepted is that client's trouble only.
+    });
+  }
+
+  /** Removes the socket: nobody new connects. Those connected stay until `dismiss`. */
+  withdraw(): void {
+    this.#server.close();
+    rmSync(this.#directory.socketPath, { force: true });
+    this.#directory.close();
+  }
+
+  /** Tells all clients how the mount ended (`error` empty: well) and lets them go. */
+  async dismiss(error: string): Promise<void> {
+    const farewell = `${JSON.stringify({ answer: 'stopped', error } satisfies ControlAnswer)}\n`;
+    await Promise.all(
+      [...this.#clients].map(
+        (client) =>
+          new Promise<void>((resolve) => {
+            client.once('close', () => resolve());
+            client.setTimeout(FAREWELL_MS_MAX, () => client.destroy());
+            client.end(farewell, () => client.destroy());
+          }),
+      ),
+    );
+  }
+
+  #serve(client: Socket): void {
+    const lines = new LineSplitter();
+    this.#clients.add(client);
+    client.setEncoding('utf8');
+    client.on('close', () => this.#clients.delete(client));
+    client.on('error', () => client.destroy());
+    client.on('data', (chunk: string) => {
+      try {
+        for (const line of lines.split(chunk)) {
+          client.write(`${JSON.stringify(this.#answer(line))}\n`);
+        }
+      } catch {
+        client.destroy();
+      }
+    });
+  }
+
+  #answer(line: string): ControlAnswer {
+    const request = parseRequest(line);
+    switch (request?.command) {
+      case 'status':
+        return { answer: 'status', status: this.#mount.status() };
+      case 'stop':
+        this.#mount.stop('asked for by a command');
+        return { answer: 'stopping' };
+      case undefined:
+        return { answer: 'refused', message: 'not a request that this version knows' };
+    }
+  }
+}
+
+function parseRequest(line: string): ControlRequest | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null && 'command' in value) {
+      const { command } = value;
+      return command === 'status' || command === 'stop' ? { command } : undefined;
+    }
+  } catch {
+    // Not JSON: no request.
+  }
+  return undefined;
+}

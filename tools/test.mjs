@@ -1,0 +1,198 @@
+/**
+ * `npm test`: sets up what is missing, then the formatter and linter, then every compiled test file, and a summary whose last
+ * line is `N passed, N failed`: tests (outermost `t.test`s, not assertions), and the linter as one. Exits with 1 when
+ * anything failed.
+ *
+ *     npm test                  everything
+ *     npm test -- PATTERN…      only test files whose path contains one of the words, without the linter
+ *
+ * It runs on a fresh clone: nothing outside Node itself is imported before the set-up. Each test file is a process of its own
+ * (tap prints TAP when it is run by plain node), two at a time, each in a process group that is killed when the time is up.
+ * A RazorFS mount that is there afterwards and was not before is a failure of its own, and is taken down.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const JOBS = Math.max(1, Math.min(2, cpus().length));
+/** Seconds that one test file may take. */
+const FILE_SECONDS_MAX = Number(process.env.RAZORFS_TEST_SECONDS ?? 120);
+/** Lines of a failing file's error output that are shown. */
+const ERROR_LINES_SHOWN = 40;
+
+const patterns = process.argv.slice(2);
+const failures = [];
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+function setUp() {
+  const built = spawnSync(process.execPath, ['tools/build.mjs', '--dev'], { cwd: ROOT, stdio: 'inherit' });
+  if (built.status !== 0) {
+    console.log('The set-up failed, so no test was run.');
+    console.log('0 passed, 1 failed');
+    process.exit(1);
+  }
+}
+
+function lint() {
+  const started = Date.now();
+  const run = spawnSync('node_modules/.bin/biome', ['check', '--colors=off', '.'], { cwd: ROOT, encoding: 'utf8' });
+  report('lint', { passed: run.status === 0 ? 1 : 0, failed: run.status === 0 ? 0 : 1, skipped: 0 }, started);
+  if (run.status !== 0) {
+    show(`${run.stdout ?? ''}${run.stderr ?? ''}`, 60);
+    failures.push('lint: `npm run format` mends most of it');
+  }
+}
+
+/** The compiled tests whose source still exists: build/ may hold those of files that were renamed or deleted. */
+function testFiles() {
+  const base = path.join(ROOT, 'build/test');
+  if (!existsSync(base)) {
+    return [];
+  }
+  return readdirSync(base, { recursive: true })
+    .filter((name) => name.endsWith('.test.js') && existsSync(path.join(ROOT, 'test', name.replace(/\.js$/, '.ts'))))
+    .filter((name) => patterns.length === 0 || patterns.some((word) => `test/${name}`.includes(word)))
+    .sort();
+}
+
+function show(text, linesMax) {
+  const lines = text.trimEnd().split('\n');
+  const left = lines.length - linesMax;
+  for (const line of lines.slice(Math.max(0, left))) {
+    console.log(`    ${line}`);
+  }
+}
+
+function report(name, count, started, note = '') {
+  total.passed += count.passed;
+  total.failed += count.failed;
+  total.skipped += count.skipped;
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  const mark = count.failed > 0 ? 'FAILED' : 'ok';
+  const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
+  console.log(`${mark.padEnd(6)} ${name}  ${count.passed} passed${skipped}, ${seconds} s${note}`);
+}
+
+async function runFile(name, Parser) {
+  const started = Date.now();
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  const messages = [];
+  let errorOutput = '';
+  let timedOut = false;
+  const child = spawn(process.execPath, ['--enable-source-maps', path.join(ROOT, 'build/test', name)], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TAP: '1', TAP_BAIL: '0' },
+  });
+  const timer = setTimeout(() => {
+    timedOut = true;
+    process.kill(-child.pid, 'SIGKILL');
+  }, FILE_SECONDS_MAX * 1000);
+  const parser = new Parser();
+  const parsed = new Promise((resolve) => parser.on('complete', resolve));
+  watchPoints(parser, count, messages);
+  child.stdout.pipe(parser);
+  child.stderr.setEncoding('utf8');
+  child.stderr.on('data', (chunk) => {
+    errorOutput = (errorOutput + chunk).slice(-65536);
+  });
+  // `exit`, not `close`: a process that the test has left behind may hold the pipes for ever.
+  const [code, signal] = await new Promise((resolve) => child.on('exit', (...end) => resolve(end)));
+  clearTimeout(timer);
+  await Promise.race([parsed, new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
+  if (timedOut) {
+    messages.push({ name: `not finished after ${FILE_SECONDS_MAX} s` });
+  } else if (code !== 0 && count.failed === 0) {
+    messages.push({ name: `ended with ${signal ?? `exit code ${code}`}` });
+  } else if (count.passed + count.failed + count.skipped === 0) {
+    messages.push({ name: 'ran no test' });
+  }
+  if (messages.length > 0 && count.failed === 0) {
+    count.failed = 1;
+  }
+  report(`test/${name.replace(/\.js$/, '')}`, count, started);
+  for (const message of messages) {
+    failures.push(`test/${name.replace(/\.js$/, '')}: ${message.name}`);
+    console.log(`    not ok: ${message.name}`);
+    if (message.details) {
+      show(message.details, ERROR_LINES_SHOWN);
+    }
+  }
+  if (count.failed > 0 && errorOutput !== '') {
+    show(errorOutput, ERROR_LINES_SHOWN);
+  }
+}
+
+/** Counts the tests (points of the outermost level), and keeps each failed assertion at whatever depth it is. */
+function watchPoints(parser, count, messages) {
+  parser.on('assert', (result) => {
+    if (result.skip || result.todo) {
+      count.skipped++;
+    } else if (result.ok) {
+      count.passed++;
+    } else {
+      count.failed++;
+    }
+  });
+  parser.on('fail', (result) => {
+    const details = Object.entries(result.diag ?? {}).map(([name, value]) =>
+      typeof value === 'string'
+        ? `${name}:\n${value.trimEnd().replace(/^/gm, '  ')}`
+        : `${name}: ${JSON.stringify(value)}`,
+    );
+    messages.push({ name: result.fullname, details: details.join('\n') });
+  });
+}
+
+/** Mount points of RazorFS, and of test file systems (fuse.razorfs…), as the kernel lists them. */
+function razorfsMounts() {
+  return readFileSync('/proc/self/mountinfo', 'latin1')
+    .split('\n')
+    .filter((line) => / - fuse\.razorfs/.test(line))
+    .map((line) => line.split(' ')[4].replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))));
+}
+
+function reportMountsLeftBehind(before) {
+  const left = razorfsMounts().filter((mountPoint) => !before.includes(mountPoint));
+  for (const mountPoint of left) {
+    const how = process.getuid() === 0 ? ['umount', ['-l', mountPoint]] : ['fusermount3', ['-u', '-z', mountPoint]];
+    const taken = spawnSync(...how).status === 0 ? 'it was taken down' : 'it could not be taken down';
+    failures.push(`a test left a mount behind at ${mountPoint}; ${taken}`);
+    total.failed++;
+  }
+}
+
+setUp();
+const mountsBefore = razorfsMounts();
+const { Parser } = await import('tap-parser');
+const started = Date.now();
+const files = testFiles();
+if (patterns.length === 0) {
+  lint();
+}
+if (files.length === 0) {
+  failures.push(`no test file has ${patterns.join(' or ') || '.test.ts'} in its path`);
+  total.failed++;
+}
+const queue = [...files];
+await Promise.all(
+  Array.from({ length: JOBS }, async () => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      await runFile(name, Parser);
+    }
+  }),
+);
+reportMountsLeftBehind(mountsBefore);
+
+console.log('');
+for (const failure of failures) {
+  console.log(`not ok: ${failure}`);
+}
+const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+console.log(`${files.length} test files, ${((Date.now() - started) / 1000).toFixed(0)} s${skipped}`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed > 0 ? 1 : 0);
