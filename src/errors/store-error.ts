@@ -24,4 +24,5 @@ export type StoreErrorCode =
   | 'no-space'
   | 'no-permission'
   | 'not-empty'
+  | 'not-built'
   | 'io-error';

@@ -1,0 +1,289 @@
+/*
+ * What Node's fs module lacks or does slowly: reads that do not wait, fallocate, lseek, and sizes without an object; and
+ * the two calls that may wait for a device, on a thread of libuv's pool.
+ *
+ * Reads go on after a short count until the range is full or the end of file is reached, because a short count is also how
+ * the kernel reports an error in the middle of a range: the next call then gives the errno.
+ */
+#include "addon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Bytes read, fewer than length only at the end of file. */
+static int64_t read_fully(int fd, uint8_t *into, size_t length, int64_t position) {
+  size_t done = 0;
+  while (done < length) {
+    ssize_t n = pread(fd, into + done, length - done, position + (int64_t)done);
+    if (n == 0) break;
+    if (n > 0) {
+      done += (size_t)n;
+    } else if (errno != EINTR) {
+      return -errno;
+    }
+  }
+  return (int64_t)done;
+}
+
+/* The same from the page cache alone: -EAGAIN when any of it is not there. */
+static int64_t read_cached(int fd, uint8_t *into, size_t length, int64_t position) {
+  size_t done = 0;
+  while (done < length) {
+    struct iovec vector = {into + done, length - done};
+    ssize_t n = preadv2(fd, &vector, 1, position + (int64_t)done, RWF_NOWAIT);
+    if (n == 0) break;
+    if (n > 0) {
+      done += (size_t)n;
+    } else if (errno == EOPNOTSUPP) {
+      return read_fully(fd, into, length, position);
+    } else if (errno != EINTR) {
+      return -errno;
+    }
+  }
+  return (int64_t)done;
+}
+
+static int64_t write_fully(int fd, const uint8_t *from, size_t length, int64_t position) {
+  size_t done = 0;
+  while (done < length) {
+    ssize_t n = pwrite(fd, from + done, length - done, position + (int64_t)done);
+    if (n > 0) {
+      done += (size_t)n;
+    } else if (n == 0) {
+      return -EIO;
+    } else if (errno != EINTR) {
+      return -errno;
+    }
+  }
+  return (int64_t)done;
+}
+
+static int sync_data(int fd) {
+  int result;
+  do {
+    result = fdatasync(fd);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? -errno : 0;
+}
+
+/* The arguments (fd, bytes, offset, length, position) of the three positioned calls. */
+typedef struct {
+  int fd;
+  uint8_t *data;
+  size_t length;
+  int64_t position;
+} range;
+
+static bool read_range(napi_env env, const napi_value *arguments, range *result) {
+  bytes array = as_bytes(env, arguments[1]);
+  int64_t offset = as_int64(env, arguments[2]);
+  int64_t length = as_int64(env, arguments[3]);
+  int64_t position = as_int64(env, arguments[4]);
+  if (!contains(array, offset, length) || length > INT32_MAX || position < 0) return false;
+  *result = (range){as_int(env, arguments[0]), array.data + offset, (size_t)length, position};
+  return true;
+}
+
+/* pread(fd, into, offset, length, position): bytes read */
+static napi_value read_positioned(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  read_arguments(env, info, 5, arguments);
+  range r;
+  if (!read_range(env, arguments, &r)) return int_result(env, -EINVAL);
+  return int_result(env, (int32_t)read_fully(r.fd, r.data, r.length, r.position));
+}
+
+/* preadCached(fd, into, offset, length, position): bytes read; EAGAIN when that would wait */
+static napi_value read_positioned_cached(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  read_arguments(env, info, 5, arguments);
+  range r;
+  if (!read_range(env, arguments, &r)) return int_result(env, -EINVAL);
+  return int_result(env, (int32_t)read_cached(r.fd, r.data, r.length, r.position));
+}
+
+/* pwrite(fd, from, offset, length, position): length */
+static napi_value write_positioned(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  read_arguments(env, info, 5, arguments);
+  range r;
+  if (!read_range(env, arguments, &r)) return int_result(env, -EINVAL);
+  return int_result(env, (int32_t)write_fully(r.fd, r.data, r.length, r.position));
+}
+
+/* fallocate(fd, mode, position, length): 0 */
+static napi_value allocate(napi_env env, napi_callback_info info) {
+  napi_value arguments[4];
+  read_arguments(env, info, 4, arguments);
+  int fd = as_int(env, arguments[0]);
+  int mode = as_int(env, arguments[1]);
+  int64_t position = as_int64(env, arguments[2]);
+  int64_t length = as_int64(env, arguments[3]);
+  int result;
+  do {
+    result = fallocate(fd, mode, position, length);
+  } while (result < 0 && errno == EINTR);
+  return int_result(env, result < 0 ? -errno : 0);
+}
+
+/* lseek(fd, position, whence): position */
+static napi_value seek(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  read_arguments(env, info, 3, arguments);
+  int64_t result = lseek(as_int(env, arguments[0]), as_int64(env, arguments[1]), as_int(env, arguments[2]));
+  return int64_result(env, result < 0 ? -errno : result);
+}
+
+/* fileSize(fd): bytes */
+static napi_value file_size(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  struct stat status;
+  return int64_result(env, fstat(as_int(env, arguments[0]), &status) < 0 ? -errno : (int64_t)status.st_size);
+}
+
+/* allocatedBytes(fd): bytes; st_blocks counts 512 whatever the block size (stat(2)) */
+static napi_value allocated_bytes(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  struct stat status;
+  return int64_result(env, fstat(as_int(env, arguments[0]), &status) < 0 ? -errno : (int64_t)status.st_blocks * 512);
+}
+
+/* fdatasync(fd): 0 */
+static napi_value sync_now(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  return int_result(env, sync_data(as_int(env, arguments[0])));
+}
+
+/* Longest path taken, as PATH_MAX. */
+static bool read_path(napi_env env, napi_value value, char path[PATH_MAX]) {
+  size_t length = 0;
+  return napi_get_value_string_utf8(env, value, path, PATH_MAX, &length) == napi_ok && length < PATH_MAX - 1;
+}
+
+/* fileSystemType(path): f_type of statfs(2), one of the magic numbers of linux/magic.h */
+static napi_value file_system_type(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  char path[PATH_MAX];
+  if (!read_path(env, arguments[0], path)) return int_result(env, -ENAMETOOLONG);
+  struct statfs status;
+  /* Magic numbers are 32 bits wide, and the field may be signed. */
+  return int64_result(env, statfs(path, &status) < 0 ? -errno : (int64_t)(uint32_t)status.f_type);
+}
+
+/* fileSystemStatistics(path, out: Float64Array of 6): 0; fills in f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree */
+static napi_value file_system_statistics(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  read_arguments(env, info, 2, arguments);
+  char path[PATH_MAX];
+  if (!read_path(env, arguments[0], path)) return int_result(env, -ENAMETOOLONG);
+  napi_typedarray_type type = napi_int8_array;
+  size_t length = 0;
+  double *figures = NULL;
+  napi_get_typedarray_info(env, arguments[1], &type, &length, (void **)&figures, NULL, NULL);
+  if (type != napi_float64_array || length < 6) return int_result(env, -EINVAL);
+  struct statvfs status;
+  if (statvfs(path, &status) < 0) return int_result(env, -errno);
+  figures[0] = (double)status.f_frsize;
+  figures[1] = (double)status.f_blocks;
+  figures[2] = (double)status.f_bfree;
+  figures[3] = (double)status.f_bavail;
+  figures[4] = (double)status.f_files;
+  figures[5] = (double)status.f_ffree;
+  return int_result(env, 0);
+}
+
+/* A call on the thread pool. `array` keeps the bytes alive meanwhile; NULL for a sync. */
+typedef struct {
+  napi_async_work work;
+  napi_deferred deferred;
+  napi_ref array;
+  range range;
+  int64_t result;
+} background_call;
+
+static void read_on_thread(napi_env env, void *data) {
+  (void)env;
+  background_call *call = data;
+  call->result = read_fully(call->range.fd, call->range.data, call->range.length, call->range.position);
+}
+
+static void sync_on_thread(napi_env env, void *data) {
+  (void)env;
+  background_call *call = data;
+  call->result = sync_data(call->range.fd);
+}
+
+static void finish_call(napi_env env, napi_status status, void *data) {
+  background_call *call = data;
+  if (status == napi_ok) napi_resolve_deferred(env, call->deferred, int64_result(env, call->result));
+  if (call->array != NULL) napi_delete_reference(env, call->array);
+  napi_delete_async_work(env, call->work);
+  free(call);
+}
+
+/* Takes `call` over; returns the promise of its result. */
+static napi_value start_call(napi_env env, background_call *call, const char *name, napi_async_execute_callback execute) {
+  napi_value promise = NULL, label;
+  napi_create_promise(env, &call->deferred, &promise);
+  napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &label);
+  napi_create_async_work(env, NULL, label, execute, finish_call, call, &call->work);
+  napi_queue_async_work(env, call->work);
+  return promise;
+}
+
+static napi_value resolved(napi_env env, int32_t value) {
+  napi_deferred deferred;
+  napi_value promise = NULL;
+  napi_create_promise(env, &deferred, &promise);
+  napi_resolve_deferred(env, deferred, int_result(env, value));
+  return promise;
+}
+
+/* preadInBackground(fd, into, offset, length, position): promise of the bytes read */
+static napi_value read_in_background(napi_env env, napi_callback_info info) {
+  napi_value arguments[5];
+  read_arguments(env, info, 5, arguments);
+  range r;
+  if (!read_range(env, arguments, &r)) return resolved(env, -EINVAL);
+  background_call *call = calloc(1, sizeof *call);
+  if (call == NULL) return resolved(env, -ENOMEM);
+  call->range = r;
+  napi_create_reference(env, arguments[1], 1, &call->array);
+  return start_call(env, call, "razorfs:pread", read_on_thread);
+}
+
+/* fdatasyncInBackground(fd): promise of 0 */
+static napi_value sync_in_background(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  background_call *call = calloc(1, sizeof *call);
+  if (call == NULL) return resolved(env, -ENOMEM);
+  call->range.fd = as_int(env, arguments[0]);
+  return start_call(env, call, "razorfs:fdatasync", sync_on_thread);
+}
+
+void add_file_io(napi_env env, napi_value exports) {
+  add_function(env, exports, "pread", read_positioned);
+  add_function(env, exports, "preadCached", read_positioned_cached);
+  add_function(env, exports, "pwrite", write_positioned);
+  add_function(env, exports, "fallocate", allocate);
+  add_function(env, exports, "lseek", seek);
+  add_function(env, exports, "fileSize", file_size);
+  add_function(env, exports, "allocatedBytes", allocated_bytes);
+  add_function(env, exports, "fdatasync", sync_now);
+  add_function(env, exports, "fileSystemType", file_system_type);
+  add_function(env, exports, "fileSystemStatistics", file_system_statistics);
+  add_function(env, exports, "preadInBackground", read_in_background);
+  add_function(env, exports, "fdatasyncInBackground", sync_in_background);
+}

@@ -1,0 +1,144 @@
+/**
+ * The typed door to the native addon, and the only file that loads it. See native/addon.h for the conventions.
+ *
+ * Failed system calls are returned, not thrown: as the errno, negated (`-2` is ENOENT). `errnoName` gives its name.
+ * Positions and sizes are in bytes, below 2^53.
+ */
+import { createRequire } from 'node:module';
+import { getSystemErrorName } from 'node:util';
+import { StoreError } from '../errors/store-error.js';
+import { crc32cByTable } from './crc32c-table.js';
+
+declare const watchBrand: unique symbol;
+type WatchHandle = { readonly [watchBrand]: true };
+
+interface Addon {
+  openFuseDevice(): number;
+  mount(source: string, target: string, type: string, flags: number, data: string): number;
+  unmount(target: string, flags: number): number;
+  socketPair(): [number, number] | number;
+  receiveFileDescriptor(socket: number): number;
+  exchange(fd: number, reply: Uint8Array, replyLength: number, request: Uint8Array, spinMicroseconds: number): number;
+  send(fd: number, message: Uint8Array, length: number): number;
+  watchReadable(fd: number, callback: (status: number) => void): WatchHandle | number;
+  startWatch(handle: WatchHandle): number;
+  stopWatch(handle: WatchHandle): number;
+  closeWatch(handle: WatchHandle): void;
+  pread(fd: number, into: Uint8Array, offset: number, length: number, position: number): number;
+  preadCached(fd: number, into: Uint8Array, offset: number, length: number, position: number): number;
+  pwrite(fd: number, from: Uint8Array, offset: number, length: number, position: number): number;
+  fallocate(fd: number, mode: number, position: number, length: number): number;
+  lseek(fd: number, position: number, whence: number): number;
+  fileSize(fd: number): number;
+  allocatedBytes(fd: number): number;
+  fdatasync(fd: number): number;
+  fileSystemType(path: string): number;
+  fileSystemStatistics(path: string, out: Float64Array): number;
+  preadInBackground(fd: number, into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  fdatasyncInBackground(fd: number): Promise<number>;
+  crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
+  crc32cPages(bytes: Uint8Array, pageIndexes: Uint32Array, count: number, checksumOffset: number): number;
+  isCrc32cPageValid(bytes: Uint8Array, pageIndex: number, checksumOffset: number): boolean;
+}
+
+const load = (): Addon => {
+  try {
+    // From build/src/native, where this file runs.
+    return createRequire(import.meta.url)('../../../native/build/Release/razorfs.node') as Addon;
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+    throw new StoreError(
+      'not-built',
+      missing ? 'the native addon is not built' : `the native addon cannot be loaded: ${(error as Error).message}`,
+      'Build it with `node tools/build.mjs` in the RazorFS directory.',
+    );
+  }
+};
+
+const addon = load();
+
+/** The name of a negative errno, for example `ENOSPC` for -28. */
+export const errnoName = (result: number): string => getSystemErrorName(result);
+
+/** Opens /dev/fuse; returns a descriptor that is O_NONBLOCK and close-on-exec. */
+export const openFuseDevice = addon.openFuseDevice;
+/** mount(2). */
+export const mount = addon.mount;
+/** umount2(2). */
+export const unmount = addon.unmount;
+/** A connected pair of Unix stream sockets, both close-on-exec; a number is a failure. */
+export const socketPair = addon.socketPair;
+/** Waits for the descriptor that the other end of `socket` sends (SCM_RIGHTS); it is made O_NONBLOCK. */
+export const receiveFileDescriptor = addon.receiveFileDescriptor;
+/**
+ * Writes the first `replyLength` bytes of `reply` as one message, if there are any, and reads the next request into
+ * `request`, looking for it for up to `spinMicroseconds`. Returns the request's length, 0 when none came, or a negative
+ * errno: ENODEV when the mount is gone. A reply that nobody waits for any more is dropped without a sign of it.
+ */
+export const exchange = addon.exchange;
+/** Writes one message (a reply or a notification) to the device. Returns 0 or a negative errno. */
+export const send = addon.send;
+
+/** pread(2), going on until the range is full or the file ends. */
+export const pread = addon.pread;
+/** The same from the page cache alone: EAGAIN when it would wait. Where the host cannot tell, it may wait. */
+export const preadCached = addon.preadCached;
+/** pwrite(2), going on until all is written. */
+export const pwrite = addon.pwrite;
+/** fallocate(2). */
+export const fallocate = addon.fallocate;
+/** lseek(2). */
+export const lseek = addon.lseek;
+/** st_size of fstat(2). */
+export const fileSize = addon.fileSize;
+/** st_blocks of fstat(2), in bytes. */
+export const allocatedBytes = addon.allocatedBytes;
+/** fdatasync(2). */
+export const fdatasync = addon.fdatasync;
+/** f_type of statfs(2): a magic number of linux/magic.h. */
+export const fileSystemType = addon.fileSystemType;
+/** statvfs(3): fills in f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree. */
+export const fileSystemStatistics = addon.fileSystemStatistics;
+/** `pread` on another thread. `into` and the descriptor must stay until the promise settles. It never rejects. */
+export const preadInBackground = addon.preadInBackground;
+/** `fdatasync` on another thread. It never rejects. */
+export const fdatasyncInBackground = addon.fdatasyncInBackground;
+
+/**
+ * For each of the first `count` 4 KiB pages named in `pageIndexes`: computes its CRC-32C with the four bytes at
+ * `checksumOffset` taken as zeros, and stores it there, little-endian. Returns 0, or EINVAL with nothing changed.
+ */
+export const crc32cPages = addon.crc32cPages;
+/** Whether a 4 KiB page carries the checksum that `crc32cPages` would store; false for a page outside of `bytes`. */
+export const isCrc32cPageValid = addon.isCrc32cPageValid;
+
+/** Below this the table in JavaScript is faster: calling the addon costs about 70 ns, and a table step 5 ns (Node 20). */
+const HARDWARE_BYTES_MIN = 64;
+
+/** The CRC-32C of `length` bytes at `offset`. To go on after other bytes, pass their checksum as `seed`. */
+export const crc32c = (bytes: Uint8Array, offset: number, length: number, seed = 0): number =>
+  length < HARDWARE_BYTES_MIN ? crc32cByTable(bytes, offset, length, seed) : addon.crc32c(bytes, offset, length, seed);
+
+/** A callback on the event loop while a descriptor is readable. */
+export interface ReadableWatch {
+  /** Begins to call. Once is enough: the callback is called on each turn of the loop while there is something to read. */
+  start(): void;
+  stop(): void;
+  /** Ends the watch. Close it before the descriptor. Closing twice is harmless. */
+  close(): void;
+}
+
+/**
+ * Watches a descriptor, which becomes O_NONBLOCK. The callback gets 0 when it is readable, or a negative errno once when the
+ * descriptor has failed (for /dev/fuse: the mount is gone), after which it is not called again. A started watch keeps the
+ * process alive. Returns a negative errno for a descriptor that cannot be watched.
+ */
+export const watchReadable = (fd: number, callback: (status: number) => void): ReadableWatch | number => {
+  const handle = addon.watchReadable(fd, callback);
+  if (typeof handle === 'number') return handle;
+  return {
+    start: () => void addon.startWatch(handle),
+    stop: () => void addon.stopWatch(handle),
+    close: () => addon.closeWatch(handle),
+  };
+};
