@@ -49,7 +49,7 @@ const load = (): Addon => {
     const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
     throw new StoreError(
       'not-built',
-      missing ? 'the native addon is not built' : `the native addon cannot be loaded: ${(error as Error).message}`,
+      missing ? 'The native addon is not built.' : `The native addon cannot be loaded: ${(error as Error).message}.`,
       'Build it with `node tools/build.mjs` in the RazorFS directory.',
     );
   }
