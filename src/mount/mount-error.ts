@@ -10,6 +10,8 @@ export type MountErrorCode =
   | 'placement'
   /** Somebody still uses the mount. */
   | 'busy'
+  /** The serving process could not leave the store clean. */
+  | 'not-clean'
   /** The serving process ended, or could not be started. */
   | 'daemon-failed'
   /** The serving process is there but does not answer, or may not be asked by this user. */

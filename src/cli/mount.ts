@@ -1,0 +1,118 @@
+/**
+ * `razorfs mount MNT`, also `razorfs MNT`: mounts and returns when programs can use it, or serves in the foreground.
+ */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { MountReport, MountRequest } from '../mount/mount-request.js';
+import { checkPlacement, mountPointPath, storePath } from '../mount/paths.js';
+import { serve } from '../mount/serve.js';
+import { startDaemon } from '../mount/start-daemon.js';
+import { chooseStore } from '../store/location.js';
+import { COMMIT_INTERVAL_MS_DEFAULT, type Durability, type RecoveryReport } from '../volume/options.js';
+import { EXIT } from './exit-codes.js';
+import { printResult, printWarning } from './output.js';
+import { formatCount, formatDuration, formatNumberOf, parseDuration } from './quantities.js';
+
+interface MountOptions {
+  readonly store?: string;
+  readonly options?: string[];
+  readonly durability: Durability;
+  readonly commitInterval?: number;
+  readonly readOnly?: boolean;
+  readonly label?: string;
+  readonly foreground?: boolean;
+  readonly json?: boolean;
+}
+
+const HELP = `
+Examples:
+  razorfs /mnt/point                              mount with the default store
+  razorfs /mnt/point --store /data/project        with a store of your choice, made if it is not there
+  razorfs /mnt/point -o ro,noatime                the usual -o words work
+  razorfs /mnt/point --durability sync            every change is on the disk before it returns
+  razorfs -f /mnt/point                           stay in front, log to the terminal, unmount with Ctrl-C
+
+What a crash may cost:
+  sync       nothing that has returned
+  interval   at most the last --commit-interval (5s unless given) of what was not fsynced
+  relaxed    the same with 30s
+Whatever was fsynced is safe in each of them.`;
+
+export function mountCommand(): Command {
+  return new Command('mount')
+    .description('mount a store (the word mount may be left out)')
+    .argument('<MNT>', 'the directory to mount on')
+    .option('-s, --store <DIR>', 'where everything is kept')
+    .option('-o, --options <WORDS>', 'mount options, comma-separated, as mount(8) has them', collect)
+    .addOption(new Option('-d, --durability <MODE>', 'what a crash may cost').choices(['sync', 'interval', 'relaxed']).default('interval'))
+    .option('-i, --commit-interval <TIME>', 'how long a change may wait for the disk: 500ms, 5s, 1m', commitInterval)
+    .option('-r, --read-only', 'change nothing, neither files nor the store')
+    .option('-L, --label <LABEL>', 'the label of the store, if it has to be made')
+    .option('-f, --foreground', 'stay in front and log to the terminal')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', HELP)
+    .action(mount);
+}
+
+const collect = (words: string, before: string[] | undefined): string[] => [...(before ?? []), words];
+
+function commitInterval(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined) {
+    throw new InvalidArgumentError('It is a time such as 500ms, 5s or 1m, up to a day.');
+  }
+  return milliseconds;
+}
+
+async function mount(given: string, options: MountOptions): Promise<void> {
+  const mountPoint = mountPointPath(given);
+  const store = storePath(chooseStore(options.store).path);
+  checkPlacement(mountPoint, store);
+  const request: MountRequest = {
+    mountPoint,
+    store,
+    label: options.label ?? '',
+    durability: options.durability,
+    commitIntervalMs: options.commitInterval ?? COMMIT_INTERVAL_MS_DEFAULT[options.durability],
+    readOnly: options.readOnly ?? false,
+    options: (options.options ?? []).join(','),
+  };
+  if (options.foreground) {
+    const mounted = await serve(request, (line) => process.stderr.write(line));
+    report(mounted.report, options);
+    const error = await mounted.ended;
+    process.exit(error === '' ? EXIT.success : EXIT.notClean);
+  }
+  report(await startDaemon(request), options);
+}
+
+function report(mounted: MountReport, options: MountOptions): void {
+  const lines: string[] = [];
+  if (!mounted.recovery.clean) {
+    lines.push(recoveryLine(mounted.recovery));
+  }
+  lines.push(`${mounted.mountPoint} is mounted; its ${mounted.created ? 'new ' : ''}store is ${mounted.store}`);
+  printResult(options, mounted, lines);
+  if (mounted.volatile) {
+    printWarning([
+      `The store ${mounted.store} is in memory (tmpfs).`,
+      `Everything in ${mounted.mountPoint} IS LOST when this machine stops.`,
+      `To keep it, use a store on a disk: razorfs ${mounted.mountPoint} --store DIR`,
+    ]);
+  }
+  if (mounted.readOnlyReason !== '' && !options.readOnly) {
+    printWarning([`${mounted.mountPoint} is read-only: ${mounted.readOnlyReason}`]);
+  }
+}
+
+/** What recovery did, in one line. */
+export function recoveryLine(recovery: RecoveryReport): string {
+  const parts = [
+    `${formatNumberOf(recovery.operationsReplayed, 'operation')} replayed`,
+    `${formatNumberOf(recovery.orphansReclaimed, 'orphan')} reclaimed`,
+  ];
+  if (recovery.filesClamped > 0) {
+    parts.push(`${formatCount(recovery.filesClamped)} cut back to the data that had reached the disk`);
+  }
+  const cause = recovery.powerLoss ? 'a loss of power' : 'a crash';
+  return `Recovered from ${cause}: ${parts.join(', ')}, in ${formatDuration(recovery.milliseconds)}`;
+}

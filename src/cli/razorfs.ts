@@ -1,0 +1,66 @@
+/**
+ * The `razorfs` program: puts the commands together, and turns what they throw into a message and an exit code. Each
+ * command is a file of its own, which exports the commander command.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EXIT, exitCodeHelp } from './exit-codes.js';
+import { mkfsCommand } from './mkfs.js';
+import { mountCommand } from './mount.js';
+import { printError } from './output.js';
+import { statusCommand } from './status.js';
+import { umountCommand } from './umount.js';
+
+const EXAMPLES = `
+Examples:
+  razorfs /mnt/point                          mount; the store is made on first use
+  razorfs /mnt/point --store ~/work.store     the same with a store of your choice
+  razorfs status                              what is mounted
+  razorfs umount /mnt/point                   unmount, and wait until the store is clean
+
+Without --store, the store is $RAZORFS_STORE, /var/lib/razorfs, or for those who may not write there
+~/.local/state/razorfs. 'razorfs COMMAND --help' explains a command; razorfsck checks and repairs a store.
+
+${exitCodeHelp()}`;
+
+function version(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  const description: { version: string } = JSON.parse(readFileSync(file, 'utf8'));
+  return description.version;
+}
+
+function program(): Command {
+  const root = new Command('razorfs')
+    .description('A persistent, crash-safe file system in one directory, mounted with one command.')
+    .usage('MNT | COMMAND [options]')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain the program, or after a command, the command')
+    .helpCommand(false)
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`razorfs: ${text.replace(/^error: /, '')}`) });
+  for (const command of [mountCommand(), umountCommand(), statusCommand(), mkfsCommand()]) {
+    root.addCommand(command.copyInheritedSettings(root), { isDefault: command.name() === 'mount' });
+  }
+  return root;
+}
+
+async function main(): Promise<number> {
+  const words = process.argv.slice(2);
+  const root = program();
+  if (words.length === 0) {
+    root.outputHelp({ error: true });
+    return EXIT.usage;
+  }
+  try {
+    await root.parseAsync(words, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.success;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? EXIT.success : EXIT.usage;
+    }
+    return printError({ json: words.includes('--json') }, error);
+  }
+}
+
+process.exitCode = await main();

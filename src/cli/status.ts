@@ -1,0 +1,91 @@
+/**
+ * `razorfs status [MNT|STORE]`: what is mounted, how it is doing, and what somebody should do about it.
+ */
+import { Command } from 'commander';
+import type { MountStatus } from '../mount/control-protocol.js';
+import { type MountState, survey, surveyMounts } from '../mount/survey.js';
+import { EXIT } from './exit-codes.js';
+import { recoveryLine } from './mount.js';
+import { type OutputOptions, printResult } from './output.js';
+import { formatBytes, formatCount, formatDuration } from './quantities.js';
+
+const HELP = `
+Examples:
+  razorfs status                    every RazorFS mount
+  razorfs status /mnt/point         one mount
+  razorfs status /data/project      one store, mounted or not
+  razorfs status --json | jq        for programs: {"mounts": [{"state", "mountPoint", "store", "status"}]}
+
+Exits with ${EXIT.notMounted} when the mount or store that was named is not mounted.`;
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show what is mounted and how it is doing')
+    .argument('[TARGET]', 'a mount point or a store; without it, all mounts')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', HELP)
+    .action(async (target: string | undefined, options: OutputOptions) => {
+      const states = target === undefined ? await surveyMounts() : [await survey(target)];
+      const lines = states.length === 0 ? ['No RazorFS file system is mounted.'] : states.flatMap(describe);
+      printResult(options, { mounts: states }, lines);
+      if (target !== undefined && states[0]?.state === 'not-mounted') {
+        process.exitCode = EXIT.notMounted;
+      }
+    });
+}
+
+/** A heading and rows of `name  value`. */
+function describe(state: MountState): string[] {
+  switch (state.state) {
+    case 'mounted':
+      return [`${state.mountPoint}  mounted`, ...rows(statusRows(state.status))];
+    case 'detached':
+      return [
+        `${state.mountPoint}  unmounted lazily, still in use`,
+        ...rows([...statusRows(state.status), ['to end it', `razorfs umount ${state.store}`]]),
+      ];
+    case 'dead':
+      return [
+        `${state.mountPoint}  DEAD: its daemon is gone`,
+        ...rows([
+          ['store', state.store],
+          ['to clear it', `razorfs umount ${state.mountPoint}`],
+        ]),
+      ];
+    case 'unknown':
+      return [
+        `${state.mountPoint}  mounted`,
+        ...rows([
+          ['store', state.store],
+          ['unknown', state.reason],
+        ]),
+      ];
+    case 'not-mounted':
+      return [`${state.store}  not mounted`];
+  }
+}
+
+const rows = (pairs: readonly (readonly [string, string])[]): string[] =>
+  pairs.map(([name, value]) => `  ${name.padEnd(12)}${value}`);
+
+function statusRows(status: MountStatus): [string, string][] {
+  const { volume } = status;
+  const { nodes, strings, packs, blobs, log } = volume.bytes;
+  const label = volume.label === '' ? '' : ` "${volume.label}"`;
+  const result: [string, string][] = [
+    ['store', `${status.store}${label}`],
+    ['uuid', volume.uuid],
+    ['used', `${formatBytes(nodes + strings + packs + blobs + log)} in ${formatCount(volume.inodes)} inodes`],
+    ['', `data ${formatBytes(blobs + packs)}, metadata ${formatBytes(nodes + strings)}, log ${formatBytes(log)}`],
+    ['durability', `${volume.durability}, commits every ${formatDuration(volume.commitIntervalMs)}`],
+    ['recovery', volume.recovery.clean ? 'none was needed' : recoveryLine(volume.recovery)],
+    ['daemon', `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.residentBytes)} in memory`],
+  ];
+  if (volume.readOnlyReason !== '') {
+    result.splice(1, 0, ['READ-ONLY', volume.readOnlyReason]);
+  }
+  if (status.volatile) {
+    result.splice(1, 0, ['VOLATILE', 'the store is in memory (tmpfs): everything is lost when this machine stops']);
+  }
+  return result;
+}

@@ -1,0 +1,32 @@
+/**
+ * What a mount has been asked for, and what is told once it is ready. Both travel as JSON between a command and the daemon
+ * that it starts.
+ */
+import type { Durability, RecoveryReport } from '../volume/options.js';
+
+export interface MountRequest {
+  /** Absolute, as the kernel will list it. */
+  readonly mountPoint: string;
+  /** Absolute. */
+  readonly store: string;
+  /** The label of a store that has to be made first. */
+  readonly label: string;
+  readonly durability: Durability;
+  readonly commitIntervalMs: number;
+  readonly readOnly: boolean;
+  /** The words given with `-o`, comma-separated. */
+  readonly options: string;
+}
+
+export interface MountReport {
+  readonly mountPoint: string;
+  readonly store: string;
+  readonly pid: number;
+  /** The store was made for this mount. */
+  readonly created: boolean;
+  /** The store lies in memory and will be lost when the machine stops. */
+  readonly volatile: boolean;
+  /** Empty while the mount can be written; otherwise why not. */
+  readonly readOnlyReason: string;
+  readonly recovery: RecoveryReport;
+}

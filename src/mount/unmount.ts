@@ -1,0 +1,110 @@
+/**
+ * Unmounting from outside the daemon: `razorfs umount`. It is done when the daemon has written its last checkpoint, not when
+ * the mount is out of sight.
+ */
+import { statSync } from 'node:fs';
+import { ControlClient, type DaemonEnd } from './control-client.js';
+import { detach } from './detach.js';
+import { MountError } from './mount-error.js';
+import { FILE_SYSTEM_TYPE, type MountEntry, mountAt } from './mount-table.js';
+import { mountUsers } from './mount-users.js';
+import { mountPointPath, storePath } from './paths.js';
+
+const USERS_NAMED_MAX = 5;
+
+export interface UnmountReport {
+  readonly mountPoint: string;
+  readonly store: string;
+  /**
+   * `clean`: the daemon has finished and the store is clean. `detached`: out of sight, the daemon ends with the last user.
+   * `cleared`: it was a dead mount, whose daemon had ended before.
+   */
+  readonly outcome: 'clean' | 'detached' | 'cleared';
+}
+
+/** Whether the mount's daemon is gone: every access answers ENOTCONN. */
+export function isDead(entry: MountEntry): boolean {
+  try {
+    statSync(entry.mountPoint);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOTCONN';
+  }
+}
+
+/** Unmounts what `target` names: a mount point, or a store that a daemon serves. */
+export async function unmount(target: string, lazy: boolean): Promise<UnmountReport> {
+  const mountPoint = mountPointPath(target);
+  const entry = mountAt(mountPoint);
+  if (entry === undefined) {
+    return stopDaemonOf(target);
+  }
+  if (entry.type !== FILE_SYSTEM_TYPE) {
+    throw new MountError('not-mounted', `${mountPoint} is a mount of type ${entry.type}, not RazorFS.`, `umount ${mountPoint}`);
+  }
+  const client = await ControlClient.connect(entry.source);
+  try {
+    return client === undefined ? await unmountUnserved(entry, lazy) : await unmountServed(entry, client, lazy);
+  } finally {
+    client?.close();
+  }
+}
+
+async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boolean): Promise<UnmountReport> {
+  await detachOrRefuse(entry.mountPoint, lazy);
+  const { mountPoint, source: store } = entry;
+  if (lazy) {
+    return { mountPoint, store, outcome: 'detached' };
+  }
+  checkEnd(await client.ended, store);
+  return { mountPoint, store, outcome: 'clean' };
+}
+
+/** A mount whose daemon does not listen: it has died, or the mount was made under another source name. */
+async function unmountUnserved(entry: MountEntry, lazy: boolean): Promise<UnmountReport> {
+  const dead = isDead(entry);
+  await detachOrRefuse(entry.mountPoint, lazy || dead);
+  return { mountPoint: entry.mountPoint, store: entry.source, outcome: dead ? 'cleared' : 'detached' };
+}
+
+/** A daemon can be without a mount: after a lazy unmount, while its last user is still there. */
+async function stopDaemonOf(target: string): Promise<UnmountReport> {
+  const store = storePath(target);
+  const client = await ControlClient.connect(store);
+  if (client === undefined) {
+    throw new MountError('not-mounted', `${target} is not mounted.`, 'razorfs status   lists what is.');
+  }
+  try {
+    const mountPoint = (await client.status())?.mountPoint ?? '';
+    await client.stop();
+    checkEnd(await client.ended, store);
+    return { mountPoint, store, outcome: 'clean' };
+  } finally {
+    client.close();
+  }
+}
+
+function checkEnd(end: DaemonEnd, store: string): void {
+  if (end.outcome !== 'clean') {
+    throw new MountError(
+      'not-clean',
+      `Unmounted, but the store ${store} was not left clean: ${end.error}`,
+      'The next mount recovers it. The log, razorfs.log in the store, may say more.',
+    );
+  }
+}
+
+async function detachOrRefuse(mountPoint: string, lazy: boolean): Promise<void> {
+  const result = await detach(mountPoint, lazy);
+  switch (result.outcome) {
+    case 'done':
+      return;
+    case 'busy': {
+      const users = mountUsers(mountPoint, USERS_NAMED_MAX).map((user) => `${user.name} (pid ${user.pid}) uses ${user.path}`);
+      const advice = `End what uses it, or: razorfs umount --lazy ${mountPoint}`;
+      throw new MountError('busy', `${mountPoint} is in use.`, [...users, advice].join('\n'));
+    }
+    case 'error':
+      throw new MountError('busy', `${mountPoint} cannot be unmounted: ${result.error}.`);
+  }
+}
