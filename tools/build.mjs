@@ -20,6 +20,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -138,7 +139,7 @@ function firstError() {
   const line = readFileSync(LOG, 'utf8')
     .split('\n')
     .find((text) => /\berror\b|npm error/i.test(text));
-  return line === undefined ? '' : `: ${line.trim().slice(0, 200)}`;
+  return line === undefined ? '' : `: ${line.trim().slice(0, 200).replace(/\.$/, '')}`;
 }
 
 function progress(text) {
@@ -146,6 +147,7 @@ function progress(text) {
 }
 
 async function installPackages() {
+  rmSync(PACKAGES_STAMP, { force: true }); // What fails half-way must not pass for installed.
   // Development packages that are there already stay.
   const withDev = dev || arePackagesInstalled(true);
   if (!arePackagesInstalled(withDev)) {

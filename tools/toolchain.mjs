@@ -69,14 +69,21 @@ function headersDirectory() {
   }
 }
 
+/** From this version on, Node's headers are in C++20, which packages that ask for C++17 do not know. */
+const CXX20_NODE_MAJOR_MIN = 24;
+
 /** The environment for npm and node-gyp. */
 export function buildEnvironment() {
-  const environment = {
-    ...process.env,
-    PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`,
-  };
+  const environment = { ...process.env };
+  environment.PATH = [path.dirname(process.execPath), process.env.PATH].filter(Boolean).join(path.delimiter);
   const headers = headersDirectory();
   if (headers !== undefined) environment.npm_config_nodedir ??= headers;
+  // Otherwise mmap-io would fetch a binary that no checksum in package-lock.json vouches for.
+  environment.npm_config_build_from_source = 'true';
+  if (Number(process.versions.node.split('.')[0]) >= CXX20_NODE_MAJOR_MIN) {
+    // The last -std counts, and gyp puts these after the package's own.
+    environment.CXXFLAGS = `${process.env.CXXFLAGS ?? ''} -std=gnu++20`;
+  }
   return environment;
 }
 

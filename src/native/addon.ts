@@ -4,10 +4,9 @@
  * Failed system calls are returned, not thrown: as the errno, negated (`-2` is ENOENT). `errnoName` gives its name.
  * Positions and sizes are in bytes, below 2^53.
  */
-import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
-import { StoreError } from '../errors/store-error.js';
 import { crc32cByTable } from './crc32c-table.js';
+import { loadNative } from './load.js';
 
 declare const watchBrand: unique symbol;
 type WatchHandle = { readonly [watchBrand]: true };
@@ -41,21 +40,7 @@ interface Addon {
   isCrc32cPageValid(bytes: Uint8Array, pageIndex: number, checksumOffset: number): boolean;
 }
 
-const load = (): Addon => {
-  try {
-    // From build/src/native, where this file runs.
-    return createRequire(import.meta.url)('../../../native/build/Release/razorfs.node') as Addon;
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
-    throw new StoreError(
-      'not-built',
-      missing ? 'The native addon is not built.' : `The native addon cannot be loaded: ${(error as Error).message}.`,
-      'Build it with `node tools/build.mjs` in the RazorFS directory.',
-    );
-  }
-};
-
-const addon = load();
+const addon = loadNative<Addon>('../../../native/build/Release/razorfs.node', 'The native addon');
 
 /** The name of a negative errno, for example `ENOSPC` for -28. */
 export const errnoName = (result: number): string => getSystemErrorName(result);

@@ -2,14 +2,14 @@
  * flock(2), through fs-ext. A lock belongs to the open file description: the kernel drops it when the last descriptor is
  * closed, also by the death of the process.
  */
-import { createRequire } from 'node:module';
+import { loadNative } from './load.js';
 
 interface FsExt {
   flockSync(fd: number, operation: 'exnb' | 'un'): void;
 }
 
 // A CommonJS package without type declarations.
-const fsExt = createRequire(import.meta.url)('fs-ext') as FsExt;
+const fsExt = loadNative<FsExt>('fs-ext', 'The package fs-ext');
 
 /** Takes the exclusive lock without waiting; false when another open file description holds it. */
 export const tryLockExclusive = (fd: number): boolean => {

@@ -4,7 +4,7 @@
  * mmap-io takes the length and the offset as 32-bit numbers and would wrap beyond, so only the first GiB of a file is ever
  * mapped, at offset 0. A mapping lives for as long as the array is reachable, whether the descriptor is open or not.
  */
-import { createRequire } from 'node:module';
+import { loadNative } from './load.js';
 
 interface MmapIo {
   readonly PROT_READ: number;
@@ -13,8 +13,8 @@ interface MmapIo {
   map(size: number, protection: number, flags: number, fd: number): Buffer;
 }
 
-// A CommonJS package whose type declarations describe an ES module.
-const mmapIo = createRequire(import.meta.url)('mmap-io') as MmapIo;
+// Not imported: a CommonJS package whose type declarations describe an ES module.
+const mmapIo = loadNative<MmapIo>('mmap-io', 'The package mmap-io');
 
 /** Bytes. */
 export const MAP_BYTES_MAX = 1 << 30;
