@@ -1,21 +1,34 @@
 # The common part of the launchers `razorfs` and `razorfsck`, which set $here (this checkout) and $main (the compiled
-# program) and read this file into a POSIX shell. It must cost little: it runs before each command.
+# program) and read this file into a POSIX shell. It runs before each command, so it must cost little.
 
 fail() {
   printf '%s: %s\n' "$(basename -- "$0")" "$1" >&2
   exit 1
 }
 
-command -v node >/dev/null 2>&1 || fail "Node.js 20 or newer is needed and 'node' is not in PATH; see https://nodejs.org, or: apt install nodejs"
+node=$(command -v node) ||
+  fail "Node.js 20 or newer is needed, and there is no 'node' in PATH. See https://nodejs.org, or: apt install nodejs"
+node=$(readlink -f -- "$node")
 
-# Fresh means: the program is there, and nothing that it is made from is newer than the last set-up.
-stamp="$here/build/.stamp"
-if [ ! -f "$here/$main" ] || [ ! -f "$stamp" ] ||
-  [ -n "$(find "$here/src" "$here/native" "$here/package-lock.json" "$here/tsconfig.json" \
-    -path "$here/native/build" -prune -o -newer "$stamp" -print -quit 2>/dev/null)" ]; then
-  major=$(node -p 'process.versions.node.split(".")[0]') || fail "'node' does not run"
-  [ "$major" -ge 20 ] || fail "Node.js 20 or newer is needed; this is $(node --version)"
-  node "$here/tools/build.mjs" || exit 1
+# Fresh means: the program is there, nothing that it is made from is newer than the last set-up, and that was made for
+# this Node (packages with native parts serve one release of it).
+is_fresh() {
+  stamp="$here/build/.stamp"
+  [ -f "$here/$main" ] && [ -f "$stamp" ] && [ ! "$node" -nt "$stamp" ] || return 1
+  built_for=
+  read -r built_for 2>/dev/null <"$here/build/.node"
+  [ "$built_for" = "$node" ] || return 1
+  newer=$(find "$here/src" "$here/native" "$here/package-lock.json" "$here/tsconfig.json" \
+    -path "$here/native/build" -prune -o -newer "$stamp" -print -quit 2>/dev/null)
+  [ -z "$newer" ]
+}
+
+if ! is_fresh; then
+  major=$("$node" -p 'process.versions.node.split(".")[0]') || fail "$node does not run"
+  [ "$major" -ge 20 ] || fail "Node.js 20 or newer is needed; $node is $("$node" --version)"
+  "$node" "$here/tools/build.mjs" || exit 1
+  # Not for those who run another user's checkout: they look again each time.
+  (printf '%s\n' "$node" >"$here/build/.node") 2>/dev/null
 fi
 
-exec node "$here/$main" "$@"
+exec "$node" "$here/$main" "$@"

@@ -2,6 +2,9 @@
  * Every exit code of `razorfs`, in one place. (`razorfsck` exits as fsck(8) does.) Programs may rely on them; the same
  * table is printed by `razorfs --help`.
  */
+import type { StoreErrorCode } from '../errors/store-error.js';
+import type { FuseErrorCode } from '../fuse/fuse-error.js';
+import type { MountErrorCode } from '../mount/mount-error.js';
 
 export const EXIT = {
   success: 0,
@@ -35,6 +38,56 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
 
 /** The table for `--help`. */
 export function exitCodeHelp(): string {
-  const rows = Object.entries(EXIT).map(([name, code]) => `  ${String(code).padStart(2)}  ${MEANINGS[name as keyof typeof EXIT]}`);
+  const rows = Object.entries(EXIT).map(
+    ([name, code]) => `  ${String(code).padStart(2)}  ${MEANINGS[name as keyof typeof EXIT]}`,
+  );
   return `Exit codes:\n${rows.join('\n')}`;
+}
+
+const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
+  'not-a-store': EXIT.store,
+  'newer-format': EXIT.store,
+  'unusable-superblock': EXIT.store,
+  damaged: EXIT.store,
+  'not-empty': EXIT.store,
+  'in-use': EXIT.inUse,
+  'no-permission': EXIT.permission,
+  'no-space': EXIT.noSpace,
+  'not-built': EXIT.failure,
+  'io-error': EXIT.failure,
+};
+
+const OF_FUSE_ERROR: Readonly<Record<FuseErrorCode, ExitCode>> = {
+  'no-fuse': EXIT.fuse,
+  'no-fusermount': EXIT.fuse,
+  'no-permission': EXIT.permission,
+  'mount-point': EXIT.mountPoint,
+  'not-empty': EXIT.mountPoint,
+  'dead-mount': EXIT.mountPoint,
+  'not-mounted': EXIT.notMounted,
+  busy: EXIT.inUse,
+  'mount-option': EXIT.usage,
+  'mount-failed': EXIT.failure,
+};
+
+const OF_MOUNT_ERROR: Readonly<Record<MountErrorCode, ExitCode>> = {
+  'not-mounted': EXIT.notMounted,
+  placement: EXIT.mountPoint,
+  busy: EXIT.inUse,
+  'not-clean': EXIT.notClean,
+  'daemon-failed': EXIT.failure,
+  'no-answer': EXIT.failure,
+  'no-permission': EXIT.permission,
+};
+
+const TABLES: Readonly<Record<string, Readonly<Record<string, ExitCode>>>> = {
+  StoreError: OF_STORE_ERROR,
+  FuseError: OF_FUSE_ERROR,
+  MountError: OF_MOUNT_ERROR,
+};
+
+/** The exit code for an error, which may have crossed a process boundary: its class is known by its name. */
+export function exitCodeOf(error: unknown, code: string): ExitCode {
+  const name = error instanceof Error ? error.name : '';
+  return TABLES[name]?.[code] ?? EXIT.failure;
 }

@@ -1,20 +1,21 @@
 /**
  * `razorfs mount MNT`, also `razorfs MNT`: mounts and returns when programs can use it, or serves in the foreground.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { MountReport, MountRequest } from '../mount/mount-request.js';
 import { checkPlacement, mountPointPath, storePath } from '../mount/paths.js';
 import { serve } from '../mount/serve.js';
 import { startDaemon } from '../mount/start-daemon.js';
-import { chooseStore } from '../store/location.js';
+import { locateStore } from '../store/location.js';
 import { COMMIT_INTERVAL_MS_DEFAULT, type Durability, type RecoveryReport } from '../volume/options.js';
+import { collect, commitInterval, label } from './arguments.js';
 import { EXIT } from './exit-codes.js';
 import { printResult, printWarning } from './output.js';
-import { formatCount, formatDuration, formatNumberOf, parseDuration } from './quantities.js';
+import { formatCount, formatDuration, formatNumberOf } from './quantities.js';
 
 interface MountOptions {
   readonly store?: string;
-  readonly options?: string[];
+  readonly options?: readonly string[];
   readonly durability: Durability;
   readonly commitInterval?: number;
   readonly readOnly?: boolean;
@@ -43,29 +44,23 @@ export function mountCommand(): Command {
     .argument('<MNT>', 'the directory to mount on')
     .option('-s, --store <DIR>', 'where everything is kept')
     .option('-o, --options <WORDS>', 'mount options, comma-separated, as mount(8) has them', collect)
-    .addOption(new Option('-d, --durability <MODE>', 'what a crash may cost').choices(['sync', 'interval', 'relaxed']).default('interval'))
+    .addOption(
+      new Option('-d, --durability <MODE>', 'what a crash may cost')
+        .choices(['sync', 'interval', 'relaxed'])
+        .default('interval'),
+    )
     .option('-i, --commit-interval <TIME>', 'how long a change may wait for the disk: 500ms, 5s, 1m', commitInterval)
     .option('-r, --read-only', 'change nothing, neither files nor the store')
-    .option('-L, --label <LABEL>', 'the label of the store, if it has to be made')
+    .option('-L, --label <LABEL>', 'the label of the store, if it has to be made', label)
     .option('-f, --foreground', 'stay in front and log to the terminal')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
     .action(mount);
 }
 
-const collect = (words: string, before: string[] | undefined): string[] => [...(before ?? []), words];
-
-function commitInterval(text: string): number {
-  const milliseconds = parseDuration(text);
-  if (milliseconds === undefined) {
-    throw new InvalidArgumentError('It is a time such as 500ms, 5s or 1m, up to a day.');
-  }
-  return milliseconds;
-}
-
 async function mount(given: string, options: MountOptions): Promise<void> {
   const mountPoint = mountPointPath(given);
-  const store = storePath(chooseStore(options.store).path);
+  const store = storePath(locateStore(options.store).path);
   checkPlacement(mountPoint, store);
   const request: MountRequest = {
     mountPoint,
@@ -92,9 +87,9 @@ function report(mounted: MountReport, options: MountOptions): void {
   }
   lines.push(`${mounted.mountPoint} is mounted; its ${mounted.created ? 'new ' : ''}store is ${mounted.store}`);
   printResult(options, mounted, lines);
-  if (mounted.volatile) {
+  if (mounted.volatile !== null) {
     printWarning([
-      `The store ${mounted.store} is in memory (tmpfs).`,
+      `The store ${mounted.store} is in memory (${mounted.volatile}).`,
       `Everything in ${mounted.mountPoint} IS LOST when this machine stops.`,
       `To keep it, use a store on a disk: razorfs ${mounted.mountPoint} --store DIR`,
     ]);

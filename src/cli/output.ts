@@ -2,7 +2,7 @@
  * What commands print. Results go to standard output, as text for people or, with `--json`, as one JSON value; warnings and
  * errors go to standard error. With `--json` an error is also the JSON value `{"error": {code, message, advice}}`.
  */
-import { EXIT, type ExitCode } from './exit-codes.js';
+import { type ExitCode, exitCodeOf } from './exit-codes.js';
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -18,7 +18,9 @@ interface Refusal {
 
 /** Prints `value` as JSON when that is asked for, otherwise the lines. */
 export function printResult(options: OutputOptions, value: object, lines: readonly string[]): void {
-  process.stdout.write(options.json ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(''));
+  process.stdout.write(
+    options.json ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(''),
+  );
 }
 
 /** Prints a warning that cannot be missed: set off by blank lines, marked at each line, in colour on a terminal. */
@@ -38,7 +40,7 @@ export function printError(options: OutputOptions, error: unknown): ExitCode {
       process.stderr.write(`  ${refusal.advice.replaceAll('\n', '\n  ')}\n`);
     }
   }
-  return exitCodeOf(refusal.code);
+  return exitCodeOf(error, refusal.code);
 }
 
 function asRefusal(error: unknown): Refusal {
@@ -50,36 +52,4 @@ function asRefusal(error: unknown): Refusal {
     return { code, message: error.message, advice: String(error.advice) };
   }
   return { code, message: error.message.endsWith('.') ? error.message : `${error.message}.`, advice: '' };
-}
-
-function exitCodeOf(code: string): ExitCode {
-  switch (code) {
-    case 'usage':
-      return EXIT.usage;
-    case 'not-a-store':
-    case 'newer-format':
-    case 'unusable-superblock':
-    case 'damaged':
-    case 'not-empty':
-      return EXIT.store;
-    case 'in-use':
-    case 'busy':
-      return EXIT.inUse;
-    case 'no-permission':
-    case 'EACCES':
-    case 'EPERM':
-      return EXIT.permission;
-    case 'no-space':
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return EXIT.noSpace;
-    case 'placement':
-      return EXIT.mountPoint;
-    case 'not-mounted':
-      return EXIT.notMounted;
-    case 'not-clean':
-      return EXIT.notClean;
-    default:
-      return EXIT.failure;
-  }
 }

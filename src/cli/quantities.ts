@@ -30,7 +30,9 @@ export function formatDuration(milliseconds: number): string {
     return joinUnits(minutes, 'min', Math.floor(seconds % 60), 's');
   }
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? joinUnits(hours, 'h', minutes % 60, 'min') : joinUnits(Math.floor(hours / 24), 'd', hours % 24, 'h');
+  return hours < 48
+    ? joinUnits(hours, 'h', minutes % 60, 'min')
+    : joinUnits(Math.floor(hours / 24), 'd', hours % 24, 'h');
 }
 
 function joinUnits(large: number, largeUnit: string, small: number, smallUnit: string): string {

@@ -79,13 +79,19 @@ function statusRows(status: MountStatus): [string, string][] {
     ['', `data ${formatBytes(blobs + packs)}, metadata ${formatBytes(nodes + strings)}, log ${formatBytes(log)}`],
     ['durability', `${volume.durability}, commits every ${formatDuration(volume.commitIntervalMs)}`],
     ['recovery', volume.recovery.clean ? 'none was needed' : recoveryLine(volume.recovery)],
-    ['daemon', `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.residentBytes)} in memory`],
+    [
+      'daemon',
+      `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.residentBytes)} in memory`,
+    ],
   ];
   if (volume.readOnlyReason !== '') {
     result.splice(1, 0, ['READ-ONLY', volume.readOnlyReason]);
   }
-  if (status.volatile) {
-    result.splice(1, 0, ['VOLATILE', 'the store is in memory (tmpfs): everything is lost when this machine stops']);
+  if (status.volatile !== null) {
+    result.splice(1, 0, [
+      'VOLATILE',
+      `the store is in memory (${status.volatile}): everything is lost when this machine stops`,
+    ]);
   }
   return result;
 }

@@ -31,8 +31,8 @@ export class ControlClient {
   }
 
   /**
-   * Connects to the daemon that serves `store`. Resolves to undefined when none does; throws `no-answer` when this user
-   * may not ask.
+   * Connects to the daemon that serves `store`. Resolves to undefined when none does; throws `no-permission` when this
+   * user may not ask.
    */
   static async connect(store: string): Promise<ControlClient | undefined> {
     let directory: SocketDirectory | undefined;
@@ -43,7 +43,7 @@ export class ControlClient {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code === 'EACCES' || code === 'EPERM') {
         const message = `The store ${store} belongs to another user.`;
-        throw new MountError('no-answer', message, 'Try again as its owner or as root.');
+        throw new MountError('no-permission', message, 'Try again as its owner or as root.');
       }
       return undefined;
     } finally {
@@ -67,6 +67,9 @@ export class ControlClient {
   }
 
   async #ask(request: ControlRequest): Promise<ControlAnswer | undefined> {
+    if (this.#socket.destroyed) {
+      return undefined;
+    }
     let timer: NodeJS.Timeout | undefined;
     const answer = new Promise<ControlAnswer | undefined>((resolve, reject) => {
       this.#waiting.push(resolve);

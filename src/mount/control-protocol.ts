@@ -6,6 +6,7 @@
  * connection that ends without it means that the daemon died.
  */
 import { closeSync, openSync } from 'node:fs';
+import type { VolatileKind } from '../store/volatile.js';
 import type { VolumeStatus } from '../volume/options.js';
 
 export const CONTROL_SOCKET = 'control.sock';
@@ -27,9 +28,8 @@ export interface MountStatus {
   readonly pid: number;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  readonly readOnly: boolean;
-  /** The store lies in memory (tmpfs, ramfs) and is gone when the machine stops. */
-  readonly volatile: boolean;
+  /** The kind of memory that the store lies in, and with which it goes when the machine stops; null for a disk. */
+  readonly volatile: VolatileKind | null;
   readonly volume: VolumeStatus;
   /** Memory of the serving process that is in RAM, shared pages of the store's maps included. */
   readonly residentBytes: number;

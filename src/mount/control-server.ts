@@ -25,21 +25,25 @@ export interface ControlledMount {
 
 export class ControlServer {
   readonly #directory: SocketDirectory;
-  readonly #mount: ControlledMount;
+  #mount: ControlledMount | undefined;
   readonly #server: Server;
   readonly #clients = new Set<Socket>();
 
-  private constructor(store: string, mount: ControlledMount) {
+  private constructor(store: string) {
     this.#directory = new SocketDirectory(store);
-    this.#mount = mount;
-    this.#server = createServer((client) => this.#serve(client));
+    this.#server = createServer((client) => this.#receive(client));
   }
 
-  /** Listens on the store's control socket. */
-  static async open(store: string, mount: ControlledMount): Promise<ControlServer> {
-    const server = new ControlServer(store, mount);
+  /** Listens on the store's control socket. Answers begin with `serve`. */
+  static async open(store: string): Promise<ControlServer> {
+    const server = new ControlServer(store);
     await server.#listen();
     return server;
+  }
+
+  /** From now on, answers for `mount`. */
+  serve(mount: ControlledMount): void {
+    this.#mount = mount;
   }
 
   async #listen(): Promise<void> {
@@ -83,7 +87,7 @@ export class ControlServer {
     );
   }
 
-  #serve(client: Socket): void {
+  #receive(client: Socket): void {
     const lines = new LineSplitter();
     this.#clients.add(client);
     client.setEncoding('utf8');
@@ -102,11 +106,15 @@ export class ControlServer {
 
   #answer(line: string): ControlAnswer {
     const request = parseRequest(line);
+    const mount = this.#mount;
+    if (mount === undefined) {
+      return { answer: 'refused', message: 'the mount is not ready yet' };
+    }
     switch (request?.command) {
       case 'status':
-        return { answer: 'status', status: this.#mount.status() };
+        return { answer: 'status', status: mount.status() };
       case 'stop':
-        this.#mount.stop('asked for by a command');
+        mount.stop('asked for by a command');
         return { answer: 'stopping' };
       case undefined:
         return { answer: 'refused', message: 'not a request that this version knows' };

@@ -36,9 +36,6 @@ async function run(request: MountRequest): Promise<number> {
 process.umask(0);
 // Nobody reads standard error once the command has gone; a write there must not end the daemon.
 process.stderr.on('error', () => {});
-process.on('SIGHUP', () => {
-  // The end of the terminal session from which the mount was made is not the end of the mount.
-});
 process.once('message', (request: MountRequest) => {
   run(request).then((code) => process.exit(code));
 });

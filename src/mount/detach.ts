@@ -5,11 +5,14 @@
 import { spawn } from 'node:child_process';
 
 /** `busy`: open files or working directories keep it, nothing has changed. `error`: anything else that stood in the way. */
-export type DetachOutcome = { readonly outcome: 'done' | 'busy' } | { readonly outcome: 'error'; readonly error: string };
+export type DetachOutcome =
+  | { readonly outcome: 'done' | 'busy' }
+  | { readonly outcome: 'error'; readonly error: string };
 
 /** Unmounts. `lazy` takes the mount from sight at once; it ends when its last user is gone. */
 export function detach(mountPoint: string, lazy: boolean): Promise<DetachOutcome> {
-  const [command, words] = process.getuid?.() === 0 ? ['umount', lazy ? ['-l'] : []] : ['fusermount3', lazy ? ['-u', '-z'] : ['-u']];
+  const [command, words] =
+    process.getuid?.() === 0 ? ['umount', lazy ? ['-l'] : []] : ['fusermount3', lazy ? ['-u', '-z'] : ['-u']];
   const child = spawn(command, [...words, '--', mountPoint], {
     cwd: '/',
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -14,8 +14,10 @@ export type MountErrorCode =
   | 'not-clean'
   /** The serving process ended, or could not be started. */
   | 'daemon-failed'
-  /** The serving process is there but does not answer, or may not be asked by this user. */
-  | 'no-answer';
+  /** The serving process is there but does not answer. */
+  | 'no-answer'
+  /** The mount or its store belongs to another user. */
+  | 'no-permission';
 
 export class MountError extends Error {
   /** A stable name for programs (`--json`) and tests. */

@@ -2,6 +2,7 @@
  * What a mount has been asked for, and what is told once it is ready. Both travel as JSON between a command and the daemon
  * that it starts.
  */
+import type { VolatileKind } from '../store/volatile.js';
 import type { Durability, RecoveryReport } from '../volume/options.js';
 
 export interface MountRequest {
@@ -24,8 +25,8 @@ export interface MountReport {
   readonly pid: number;
   /** The store was made for this mount. */
   readonly created: boolean;
-  /** The store lies in memory and will be lost when the machine stops. */
-  readonly volatile: boolean;
+  /** The kind of memory that the store lies in, and with which it goes when the machine stops; null for a disk. */
+  readonly volatile: VolatileKind | null;
   /** Empty while the mount can be written; otherwise why not. */
   readonly readOnlyReason: string;
   readonly recovery: RecoveryReport;

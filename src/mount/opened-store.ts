@@ -7,16 +7,19 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
-import { lockStore, type StoreLock } from '../store/lock.js';
+import { StoreLock } from '../store/lock.js';
 import { Volume } from '../volume/volume.js';
-import { LOG_FILE, LogFile } from './log-file.js';
 import { type Logger, openLog } from './log.js';
+import { LOG_FILE, LogFile } from './log-file.js';
 import type { MountRequest } from './mount-request.js';
-import { directoryState, makeStoreDirectory, refuseForeignDirectory } from './store-directory.js';
+import { type DirectoryState, directoryState, makeStoreDirectory, notAStore } from './store-directory.js';
+import { explainStoreFailure } from './store-failure.js';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
 export class OpenedStore {
+  /** The store's directory, absolute. */
+  readonly path: string;
   readonly volume: Volume;
   /** The store was made by this opening. */
   readonly created: boolean;
@@ -24,7 +27,8 @@ export class OpenedStore {
   readonly #lock: StoreLock;
   readonly #logFile: LogFile;
 
-  private constructor(volume: Volume, created: boolean, log: Logger, lock: StoreLock, logFile: LogFile) {
+  private constructor(path: string, volume: Volume, created: boolean, log: Logger, lock: StoreLock, logFile: LogFile) {
+    this.path = path;
     this.volume = volume;
     this.created = created;
     this.log = log;
@@ -33,36 +37,35 @@ export class OpenedStore {
   }
 
   /** Opens the store of `request`. Throws StoreError with what is wrong, and leaves no lock behind. */
-  static open(request: MountRequest, terminal: ((line: string) => void) | undefined): OpenedStore {
+  static async open(request: MountRequest, terminal: ((line: string) => void) | undefined): Promise<OpenedStore> {
     const { store } = request;
-    refuseForeignDirectory(store);
-    if (directoryState(store) === 'missing') {
-      makeStoreDirectory(store);
+    const before = directoryState(store);
+    if (before !== 'store') {
+      checkPlaceForStore(store, before, request.readOnly);
     }
-    const lock = lockStore(store, { mountPoint: request.mountPoint });
+    const lock = StoreLock.acquire(store, 'razorfs', request.mountPoint);
     const logFile = new LogFile(path.join(store, LOG_FILE));
     try {
       const log = openLog(logFile, terminal);
       // Looked at again under the lock: another command may have made it meanwhile.
-      const created = directoryState(store) === 'empty';
+      const created = directoryState(store) !== 'store';
       const disk = new HostDisk(store, { readOnly: request.readOnly });
       if (created) {
-        refuseToCreateReadOnly(request);
-        Volume.create(disk, { label: request.label });
+        await Volume.create(disk, { label: request.label });
       }
       const volume = Volume.open(disk, {
         durability: request.durability,
         commitIntervalMs: request.commitIntervalMs,
         readOnly: request.readOnly,
-        bootId: readFileSync(BOOT_ID, 'latin1').trim().replaceAll('-', ''),
+        bootId: hostBootId(),
         log,
         now: () => performance.timeOrigin + performance.now(),
       });
-      return new OpenedStore(volume, created, log, lock, logFile);
+      return new OpenedStore(store, volume, created, log, lock, logFile);
     } catch (error) {
       logFile.close();
       lock.release();
-      throw error instanceof StoreError ? aboutStore(store, error) : error;
+      throw explainStoreFailure(store, error);
     }
   }
 
@@ -75,4 +78,26 @@ export class OpenedStore {
     this.#logFile.close();
     this.#lock.release();
   }
+}
+
+/** Refuses a directory in which a store must not be made, and makes a missing one. */
+function checkPlaceForStore(store: string, state: Exclude<DirectoryState, 'store'>, readOnly: boolean): void {
+  if (state === 'other') {
+    throw notAStore(store);
+  }
+  if (readOnly) {
+    throw new StoreError(
+      'not-a-store',
+      `There is no store at ${store}, and none can be made for a read-only mount.`,
+      'Name an existing store with --store DIR, or leave --read-only out.',
+    );
+  }
+  if (state === 'missing') {
+    makeStoreDirectory(store);
+  }
+}
+
+/** The boot id as 32 hexadecimal digits. */
+function hostBootId(): string {
+  return readFileSync(BOOT_ID, 'latin1').trim().replaceAll('-', '');
 }

@@ -74,7 +74,9 @@ function firstMessage(request: MountRequest): Promise<DaemonMessage> {
   });
   child.send(request);
   return new Promise((resolve, reject) => {
-    child.once('error', (error) => reject(new MountError('daemon-failed', `The daemon cannot be started: ${error.message}.`)));
+    child.once('error', (error) =>
+      reject(new MountError('daemon-failed', `The daemon cannot be started: ${error.message}.`)),
+    );
     child.once('close', (code, signal) => {
       const how = signal === null ? `exit code ${code}` : signal;
       reject(new MountError('daemon-failed', `The daemon ended before it was ready (${how}).`, errorOutput.trimEnd()));

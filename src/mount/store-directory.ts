@@ -26,7 +26,11 @@ function names(directory: string): string[] | undefined {
       case 'ENOENT':
         return undefined;
       case 'ENOTDIR':
-        throw new StoreError('not-a-store', `${directory} is not a directory.`, 'A store is a directory: name another path.');
+        throw new StoreError(
+          'not-a-store',
+          `${directory} is not a directory.`,
+          'A store is a directory: name another path.',
+        );
       case 'EACCES':
       case 'EPERM':
         throw new StoreError(
@@ -81,11 +85,18 @@ export function eraseStore(directory: string): void {
   }
 }
 
-/** The refusal of a directory that holds other things than a store. */
+/** The refusal of a directory that holds other things than a store, or a store without its superblock. */
 export function notAStore(directory: string): StoreError {
+  if ((names(directory) ?? []).every((name) => OWN_NAME.test(name) || NEUTRAL_NAMES.includes(name))) {
+    return new StoreError(
+      'damaged',
+      `${directory} holds a store whose superblock is missing: it was never finished, or somebody removed it.`,
+      `If nothing in it matters: razorfs mkfs --force ${directory}`,
+    );
+  }
   return new StoreError(
     'not-a-store',
     `${directory} holds files that are not a RazorFS store.`,
-    'Name an empty or new directory with --store DIR.',
+    'Name an empty or new directory for the store.',
   );
 }

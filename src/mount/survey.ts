@@ -44,7 +44,11 @@ export async function survey(target: string): Promise<MountState> {
     }
     case 'empty':
     case 'missing':
-      throw new MountError('not-mounted', `Nothing is mounted at ${target}, and it is not a store.`, 'razorfs status   lists what is mounted.');
+      throw new MountError(
+        'not-mounted',
+        `Nothing is mounted at ${target}, and it is not a store.`,
+        'razorfs status   lists what is mounted.',
+      );
     case 'other':
       throw notAStore(store);
   }

@@ -40,7 +40,11 @@ export async function unmount(target: string, lazy: boolean): Promise<UnmountRep
     return stopDaemonOf(target);
   }
   if (entry.type !== FILE_SYSTEM_TYPE) {
-    throw new MountError('not-mounted', `${mountPoint} is a mount of type ${entry.type}, not RazorFS.`, `umount ${mountPoint}`);
+    throw new MountError(
+      'not-mounted',
+      `${mountPoint} is a mount of type ${entry.type}, not RazorFS.`,
+      `umount ${mountPoint}`,
+    );
   }
   const client = await ControlClient.connect(entry.source);
   try {
@@ -100,7 +104,9 @@ async function detachOrRefuse(mountPoint: string, lazy: boolean): Promise<void> 
     case 'done':
       return;
     case 'busy': {
-      const users = mountUsers(mountPoint, USERS_NAMED_MAX).map((user) => `${user.name} (pid ${user.pid}) uses ${user.path}`);
+      const users = mountUsers(mountPoint, USERS_NAMED_MAX).map(
+        (user) => `${user.name} (pid ${user.pid}) uses ${user.path}`,
+      );
       const advice = `End what uses it, or: razorfs umount --lazy ${mountPoint}`;
       throw new MountError('busy', `${mountPoint} is in use.`, [...users, advice].join('\n'));
     }

@@ -1,0 +1,29 @@
+/**
+ * Values of options, checked as they are read from the command line.
+ */
+import { InvalidArgumentError } from 'commander';
+import { LABEL_BYTES_MAX } from '../store/superblock.js';
+import { parseDuration } from './quantities.js';
+
+/** An option that may be given several times: all its values, in order. */
+export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+/** A commit interval in milliseconds. */
+export function commitInterval(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined) {
+    throw new InvalidArgumentError('It is a time such as 500ms, 5s or 1m, up to a day.');
+  }
+  return milliseconds;
+}
+
+/** A store's label. */
+export function label(text: string): string {
+  if (Buffer.byteLength(text) > LABEL_BYTES_MAX) {
+    throw new InvalidArgumentError(`A label has at most ${LABEL_BYTES_MAX} bytes.`);
+  }
+  if (/\p{Cc}/u.test(text)) {
+    throw new InvalidArgumentError('A label has no control characters.');
+  }
+  return text;
+}

@@ -1,0 +1,32 @@
+/**
+ * What happens to a serving process from outside of its mount: signals, and failures that nothing caught.
+ */
+import type { ControlledMount } from './control-server.js';
+import type { Logger } from './log.js';
+
+/** As EX_SOFTWARE in sysexits.h. */
+const EXIT_UNCAUGHT = 70;
+
+/**
+ * Unmounts on SIGTERM and SIGINT, and on SIGHUP where the terminal is this process' own; a daemon outlives the terminal from
+ * which it was started.
+ *
+ * After an uncaught failure the process ends at once, and keeps what it has on disk for recovery: what it has in memory can
+ * be trusted no longer. The mount stays behind, dead, because an empty directory in its place would be written to.
+ */
+export function watchProcess(mount: ControlledMount, log: Logger, hasTerminal: boolean): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => mount.stop(signal));
+  }
+  process.on('SIGHUP', () => {
+    if (hasTerminal) {
+      mount.stop('SIGHUP');
+    }
+  });
+  process.on('uncaughtException', (error, origin) => {
+    log.fatal({ error, origin }, 'unexpected failure: ending; the next mount recovers');
+    process.exit(EXIT_UNCAUGHT);
+  });
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => log.warn({ error: warning }, 'warning from Node.js'));
+}

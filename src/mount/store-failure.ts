@@ -1,0 +1,78 @@
+/**
+ * Failures of opening or making a store, put into words for the person who asked: the layers below name files and errno
+ * numbers, or what is wrong with "the store"; here it becomes which store, and what to do about it.
+ */
+import { CorruptionError } from '../errors/corruption.js';
+import { StoreError } from '../errors/store-error.js';
+import { DiskError } from '../store/disk.js';
+
+/** The error to show for `error`, which was thrown while the store at `store` was opened or made. */
+export function explainStoreFailure(store: string, error: unknown): unknown {
+  if (error instanceof CorruptionError) {
+    return new StoreError(
+      'damaged',
+      `The store ${store} is damaged: ${error.message}.`,
+      `Check it: razorfsck ${store}`,
+    );
+  }
+  if (error instanceof DiskError) {
+    return explainDiskFailure(store, error);
+  }
+  if (error instanceof StoreError) {
+    const message = error.message.includes(store)
+      ? error.message
+      : `The store ${store} cannot be used: ${error.message}.`;
+    return new StoreError(error.code, message, error.advice === '' ? adviceFor(store, error) : error.advice);
+  }
+  return error;
+}
+
+function adviceFor(store: string, error: StoreError): string {
+  switch (error.code) {
+    case 'damaged':
+    case 'unusable-superblock':
+      return `Check it: razorfsck ${store}`;
+    case 'not-a-store':
+      return 'Name an empty or new directory for the store.';
+    case 'newer-format':
+    case 'in-use':
+    case 'no-space':
+    case 'no-permission':
+    case 'not-empty':
+    case 'not-built':
+    case 'io-error':
+      return '';
+  }
+}
+
+function explainDiskFailure(store: string, error: DiskError): StoreError {
+  const what = `${error.syscall} of ${store}/${error.path} failed: ${error.code}`;
+  switch (error.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new StoreError(
+        'no-space',
+        `There is no space left for the store ${store} (${what}).`,
+        'Free some space on its disk, or use a store on another with --store DIR.',
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new StoreError(
+        'no-permission',
+        `The store ${store} cannot be used: permission denied (${what}).`,
+        'Try again as its owner or as root, or name another directory with --store DIR.',
+      );
+    case 'EROFS':
+      return new StoreError(
+        'no-permission',
+        `The store ${store} lies on a file system that is mounted read-only.`,
+        'Mount it with --read-only, or make that file system writable.',
+      );
+    default:
+      return new StoreError(
+        'io-error',
+        `The store ${store} cannot be used: ${what}.`,
+        'The kernel log (dmesg) may say more.',
+      );
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The control socket, between a real server and real clients; the mount behind it is a stand-in.
+ */
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+import t from 'tap';
+import { ControlClient } from '../../src/mount/control-client.js';
+import { LineSplitter, type MountStatus, SocketDirectory } from '../../src/mount/control-protocol.js';
+import { type ControlledMount, ControlServer } from '../../src/mount/control-server.js';
+
+const STATUS: MountStatus = {
+  mountPoint: '/mnt/é',
+  store: '/s',
+  pid: 17,
+  startedAt: 1,
+  volatile: null,
+  volume: {
+    uuid: '0'.repeat(32),
+    label: '',
+    formatVersion: 1,
+    mountCount: 1,
+    durability: 'interval',
+    commitIntervalMs: 5000,
+    readOnlyReason: '',
+    inodes: 1,
+    bytes: { nodes: 0, strings: 0, packs: 0, blobs: 0, log: 0 },
+    epoch: 1,
+    lsn: 0,
+    recovery: {
+      clean: true,
+      powerLoss: false,
+      operationsReplayed: 0,
+      orphansReclaimed: 0,
+      filesClamped: 0,
+      milliseconds: 0,
+    },
+  },
+  residentBytes: 1,
+};
+
+class StandIn implements ControlledMount {
+  readonly stops: string[] = [];
+  status(): MountStatus {
+    return STATUS;
+  }
+  stop(reason: string): void {
+    this.stops.push(reason);
+  }
+}
+
+async function serving(store: string): Promise<[ControlServer, StandIn]> {
+  const mount = new StandIn();
+  const server = await ControlServer.open(store);
+  server.serve(mount);
+  return [server, mount];
+}
+
+t.test('answers, and tells its end', async (t) => {
+  const store = t.testdir();
+  const [server, mount] = await serving(store);
+  const client = await ControlClient.connect(store);
+  t.same(await client?.status(), STATUS);
+  t.same(await client?.status(), STATUS, 'a second time on the same connection');
+  await client?.stop();
+  t.equal(mount.stops.length, 1);
+  server.withdraw();
+  t.same(readdirSync(store), [], 'the socket is gone');
+  await server.dismiss('');
+  t.same(await client?.ended, { outcome: 'clean' });
+  t.equal(await client?.status(), undefined, 'nobody answers any more');
+});
+
+t.test('an end that was not clean reaches the client', async (t) => {
+  const store = t.testdir();
+  const [server] = await serving(store);
+  const client = await ControlClient.connect(store);
+  server.withdraw();
+  await server.dismiss('no space');
+  t.same(await client?.ended, { outcome: 'failed', error: 'no space' });
+});
+
+t.test('only the owner may connect', async (t) => {
+  const store = t.testdir();
+  const [server] = await serving(store);
+  t.equal(statSync(path.join(store, 'control.sock')).mode & 0o777, 0o600);
+  server.withdraw();
+  await server.dismiss('');
+});
+
+t.test('takes over from a socket that a killed daemon left', async (t) => {
+  const store = t.testdir();
+  writeFileSync(path.join(store, 'control.sock'), '');
+  t.equal(await ControlClient.connect(store), undefined);
+  const [server] = await serving(store);
+  const client = await ControlClient.connect(store);
+  t.ok(await client?.status());
+  client?.close();
+  server.withdraw();
+  await server.dismiss('');
+});
+
+t.test('a store path longer than a socket path may be', async (t) => {
+  const store = path.join(t.testdir(), 'd'.repeat(120), 'e'.repeat(120));
+  mkdirSync(store, { recursive: true });
+  const [server] = await serving(store);
+  const client = await ControlClient.connect(store);
+  t.ok(await client?.status());
+  client?.close();
+  server.withdraw();
+  await server.dismiss('');
+});
+
+t.test('nonsense is refused or cut off, and others are served on', async (t) => {
+  const store = t.testdir();
+  const [server] = await serving(store);
+  const directory = new SocketDirectory(store);
+  const raw = connect(directory.socketPath).setEncoding('utf8');
+  const answers = new LineSplitter();
+  const received: string[] = [];
+  const waitFor = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      const check = (): void => {
+        if (received.length >= count) {
+          raw.off('data', check);
+          resolve();
+        }
+      };
+      raw.on('data', check);
+    });
+  raw.on('data', (chunk: string) => received.push(...answers.split(chunk)));
+  raw.write('nonsense\n{"command":"format"}\n[1]\nnull\n');
+  await waitFor(4);
+  t.ok(received.every((line) => JSON.parse(line).answer === 'refused'));
+  const cut = new Promise((resolve) => raw.on('close', resolve));
+  raw.on('error', () => {});
+  raw.write('x'.repeat(2 << 20));
+  await cut;
+  directory.close();
+  const client = await ControlClient.connect(store);
+  t.ok(await client?.status());
+  client?.close();
+  server.withdraw();
+  await server.dismiss('');
+});
