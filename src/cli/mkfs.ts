@@ -2,7 +2,6 @@
  * `razorfs mkfs STORE`: makes an empty store.
  */
 import { Command } from 'commander';
-import { makeStore } from '../mount/make-store.js';
 import { storePath } from '../mount/paths.js';
 import { locateStore } from '../store/location.js';
 import { label } from './arguments.js';
@@ -31,6 +30,8 @@ export function mkfsCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (given: string, options: MkfsOptions) => {
       const store = storePath(locateStore(given).path);
+      // Loaded only here, to keep the other commands quick.
+      const { makeStore } = await import('../mount/make-store.js');
       const made = await makeStore(store, options.label ?? '', options.force ?? false);
       const quoted = made.label === '' ? '' : ` "${made.label}"`;
       printResult(options, made, [`${made.store} is an empty store${quoted} (uuid ${made.uuid})`]);

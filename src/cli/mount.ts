@@ -4,7 +4,6 @@
 import { Command, Option } from 'commander';
 import type { MountReport, MountRequest } from '../mount/mount-request.js';
 import { checkPlacement, mountPointPath, storePath } from '../mount/paths.js';
-import { serve } from '../mount/serve.js';
 import { startDaemon } from '../mount/start-daemon.js';
 import { locateStore } from '../store/location.js';
 import { COMMIT_INTERVAL_MS_DEFAULT, type Durability, type RecoveryReport } from '../volume/options.js';
@@ -72,6 +71,8 @@ async function mount(given: string, options: MountOptions): Promise<void> {
     options: (options.options ?? []).join(','),
   };
   if (options.foreground) {
+    // Loaded only here: without -f the daemon does this work, and the command has no use for the file system's code.
+    const { serve } = await import('../mount/serve.js');
     const mounted = await serve(request, (line) => process.stderr.write(line));
     report(mounted.report, options);
     const error = await mounted.ended;
