@@ -1,0 +1,160 @@
+/**
+ * Requests about names in directories: finding, making, linking, renaming and removing them, and listing a directory.
+ */
+import { EINVAL, ENOENT } from '../../errors/errno.js';
+import { S_IFREG } from '../../filesystem/attributes.js';
+import { asIno } from '../../store/units.js';
+import { FOPEN_KEEP_CACHE } from '../abi.js';
+import {
+  fuse_create_in,
+  fuse_entry_out,
+  fuse_link_in,
+  fuse_mkdir_in,
+  fuse_mknod_in,
+  fuse_open_out,
+  fuse_read_in,
+  fuse_rename_in,
+  fuse_rename2_in,
+} from '../abi-structs.js';
+import { DATA_BYTES_MAX } from '../negotiation.js';
+import { PAYLOAD } from '../reply.js';
+import { BODY } from '../request.js';
+import type { Service } from '../service.js';
+
+/** Permission bits, with setuid, setgid and sticky. */
+const PERMISSIONS = 0o7777;
+
+const CREATE_MODE = BODY + fuse_create_in.mode;
+const CREATE_NAME = BODY + fuse_create_in.sizeof;
+const OFFSET = BODY + fuse_read_in.offset;
+const SIZE = BODY + fuse_read_in.size;
+
+export function lookup(service: Service): number {
+  const { request } = service;
+  try {
+    service.filesystem.lookup(request.node(), request.name(BODY), service.attributes);
+  } catch (error) {
+    if (error !== ENOENT) {
+      throw error;
+    }
+    service.reply.negativeEntry(PAYLOAD);
+    return fuse_entry_out.sizeof;
+  }
+  return service.replyEntry();
+}
+
+export function readlink(service: Service): number {
+  const target = service.filesystem.readSymlink(service.request.node());
+  service.reply.bytes.set(target, PAYLOAD);
+  return target.length;
+}
+
+export function mknod(service: Service): number {
+  const { request, attributes } = service;
+  const mode = request.u32(BODY + fuse_mknod_in.mode);
+  const rdev = request.u32(BODY + fuse_mknod_in.rdev);
+  const name = request.name(BODY + fuse_mknod_in.sizeof);
+  service.filesystem.makeNode(request.node(), name, mode, rdev, request.caller, attributes);
+  return service.replyEntry();
+}
+
+export function mkdir(service: Service): number {
+  const { request, attributes } = service;
+  const mode = request.u32(BODY + fuse_mkdir_in.mode) & PERMISSIONS;
+  const name = request.name(BODY + fuse_mkdir_in.sizeof);
+  service.filesystem.makeDirectory(request.node(), name, mode, request.caller, attributes);
+  return service.replyEntry();
+}
+
+/** The body is the name, then the target. */
+export function symlink(service: Service): number {
+  const { request, attributes } = service;
+  const name = request.name(BODY);
+  const target = request.name(BODY + name.length + 1);
+  service.filesystem.makeSymlink(request.node(), name, target, request.caller, attributes);
+  return service.replyEntry();
+}
+
+export function link(service: Service): number {
+  const { request, attributes } = service;
+  const ino = asIno(request.u64(BODY + fuse_link_in.oldnodeid));
+  const name = request.name(BODY + fuse_link_in.sizeof);
+  service.filesystem.link(ino, request.node(), name, request.caller, attributes);
+  return service.replyEntry();
+}
+
+/** Adds what an open file needs to the entry that was just made. */
+function replyOpened(service: Service): number {
+  const entryLength = service.replyEntry();
+  service.reply.open(PAYLOAD + entryLength, FOPEN_KEEP_CACHE);
+  return entryLength + fuse_open_out.sizeof;
+}
+
+export function create(service: Service): number {
+  const { request, attributes } = service;
+  const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
+  service.filesystem.makeNode(request.node(), request.name(CREATE_NAME), mode, 0, request.caller, attributes);
+  return replyOpened(service);
+}
+
+/** A file without a name; the one in the message has no meaning. */
+export function tmpfile(service: Service): number {
+  const { request, attributes } = service;
+  const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
+  service.filesystem.makeTemporary(request.node(), mode, request.caller, attributes);
+  return replyOpened(service);
+}
+
+export function unlink(service: Service): number {
+  const { request } = service;
+  service.filesystem.unlink(request.node(), request.name(BODY), request.caller);
+  return 0;
+}
+
+export function rmdir(service: Service): number {
+  const { request } = service;
+  service.filesystem.removeDirectory(request.node(), request.name(BODY), request.caller);
+  return 0;
+}
+
+function renameNames(service: Service, namesAt: number, toParent: number, flags: number): number {
+  const { request } = service;
+  const name = request.name(namesAt);
+  const toName = request.name(namesAt + name.length + 1);
+  service.filesystem.rename(request.node(), name, asIno(toParent), toName, flags, request.caller);
+  return 0;
+}
+
+export function rename(service: Service): number {
+  return renameNames(service, BODY + fuse_rename_in.sizeof, service.request.u64(BODY + fuse_rename_in.newdir), 0);
+}
+
+export function rename2(service: Service): number {
+  const { request } = service;
+  const flags = request.u32(BODY + fuse_rename2_in.flags);
+  return renameNames(service, BODY + fuse_rename2_in.sizeof, request.u64(BODY + fuse_rename2_in.newdir), flags);
+}
+
+function list(service: Service, plus: boolean): number {
+  const { request } = service;
+  const size = request.u32(SIZE);
+  if (size > DATA_BYTES_MAX) {
+    throw EINVAL;
+  }
+  return service.directoryPage.fill(service.reply, request.node(), request.u64(OFFSET), size, plus);
+}
+
+export function readdir(service: Service): number {
+  return list(service, false);
+}
+
+export function readdirplus(service: Service): number {
+  return list(service, true);
+}
+
+export function fsyncdir(service: Service): number {
+  return service.replyLater(
+    service.smallReply(),
+    service.filesystem.syncDirectory(service.request.node()).then(() => 0),
+  );
+}

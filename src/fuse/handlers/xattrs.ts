@@ -1,0 +1,66 @@
+/**
+ * Requests about extended attributes. A `size` of 0 asks how much room the answer would need (getxattr(2), listxattr(2)).
+ */
+import { ERANGE } from '../../errors/errno.js';
+import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in } from '../abi-structs.js';
+import { PAYLOAD } from '../reply.js';
+import { BODY } from '../request.js';
+import type { Service } from '../service.js';
+
+function replyLength(service: Service, length: number): number {
+  service.reply.u64(PAYLOAD, length);
+  return fuse_getxattr_out.sizeof;
+}
+
+export function getxattr(service: Service): number {
+  const { request } = service;
+  const size = request.u32(BODY + fuse_getxattr_in.size);
+  const name = request.name(BODY + fuse_getxattr_in.sizeof);
+  const value = service.filesystem.getExtendedAttribute(request.node(), name);
+  if (size === 0) {
+    return replyLength(service, value.length);
+  }
+  if (value.length > size) {
+    throw ERANGE;
+  }
+  service.reply.bytes.set(value, PAYLOAD);
+  return value.length;
+}
+
+/** The names one after the other, each with a NUL. */
+export function listxattr(service: Service): number {
+  const { request, reply } = service;
+  const size = request.u32(BODY + fuse_getxattr_in.size);
+  const names = service.filesystem.listExtendedAttributes(request.node());
+  const length = names.reduce((sum, name) => sum + name.length + 1, 0);
+  if (size === 0) {
+    return replyLength(service, length);
+  }
+  if (length > size || length > reply.bytes.length - PAYLOAD) {
+    throw ERANGE;
+  }
+  let at = PAYLOAD;
+  for (const name of names) {
+    reply.bytes.set(name, at);
+    reply.bytes[at + name.length] = 0;
+    at += name.length + 1;
+  }
+  return length;
+}
+
+/** The body is the struct, the name with its NUL, then `size` bytes of value. */
+export function setxattr(service: Service): number {
+  const { request } = service;
+  const size = request.u32(BODY + fuse_setxattr_in.size);
+  const flags = request.u32(BODY + fuse_setxattr_in.flags);
+  const name = request.name(BODY + fuse_setxattr_in.sizeof);
+  const value = request.data(BODY + fuse_setxattr_in.sizeof + name.length + 1, size);
+  service.filesystem.setExtendedAttribute(request.node(), name, value, flags, request.caller);
+  return 0;
+}
+
+export function removexattr(service: Service): number {
+  const { request } = service;
+  service.filesystem.removeExtendedAttribute(request.node(), request.name(BODY), request.caller);
+  return 0;
+}

@@ -1,0 +1,207 @@
+/**
+ * The serving loop: takes requests from a /dev/fuse descriptor, one write and one read for each, and lets `Service` answer them.
+ *
+ * It runs on the event loop in bursts. A burst begins when the descriptor becomes readable, and goes on for as long as requests
+ * follow each other closely (see polling.ts), but hands back to the event loop after about a millisecond, so that timers, signals
+ * and the ends of background work get their turn.
+ *
+ * The descriptor belongs to the caller, who may hand it to another session afterwards: nothing here outlives a process that is
+ * not also in the kernel or the store, except for answers under way (see `stop`).
+ */
+import { constants } from 'node:os';
+import type { FileSystemOperations } from '../filesystem/operations.js';
+import { errnoName, exchange, type ReadableWatch, send, watchReadable } from '../native/addon.js';
+import { FailureLog, type FailureSink } from './failure-log.js';
+import { notify } from './notify.js';
+import { AdaptivePolling, HostLoad } from './polling.js';
+import type { Reply } from './reply.js';
+import { Service } from './service.js';
+import { FuseTrace } from './trace.js';
+
+/** Milliseconds that a burst may take before timers and background work get their turn. */
+const BURST_MS_MAX = 1;
+/** The clock is looked at after this many requests. */
+const REQUESTS_PER_CLOCK = 4;
+
+const GONE: ReadonlySet<number> = new Set([-constants.errno.ENODEV, -constants.errno.ECONNABORTED]);
+
+/** `unmounted`: the kernel has ended the connection. `stopped`: by `stop`. `failed`: it could not be served any longer. */
+export type SessionEnd =
+  | { readonly reason: 'unmounted' | 'stopped' }
+  | { readonly reason: 'failed'; readonly error: Error };
+
+export interface SessionOptions {
+  /** A /dev/fuse descriptor of a mount. It stays the caller's to close, once `ended` has resolved. */
+  readonly fd: number;
+  readonly filesystem: FileSystemOperations;
+  /** An earlier process has answered INIT on this descriptor. */
+  readonly initialised: boolean;
+  /** Let the kernel collect writes and write them back later; off for `-o writethrough`. The same over a connection's life. */
+  readonly writebackCache: boolean;
+  /** Where failures are told that are not the callers' doing. */
+  readonly log: FailureSink;
+  readonly trace?: FuseTrace;
+}
+
+export class Session {
+  readonly trace: FuseTrace;
+  /** Resolves once the connection has been agreed on, which may have been before; rejects when that fails. */
+  readonly ready: Promise<void>;
+  /** Resolves when the session is over and no answer is under way any more. It never rejects. */
+  readonly ended: Promise<SessionEnd>;
+
+  readonly #fd: number;
+  readonly #service: Service;
+  readonly #failures: FailureLog;
+  readonly #polling: AdaptivePolling;
+  readonly #load = new HostLoad();
+  readonly #notifications = new Set<Promise<number>>();
+  #watch: ReadableWatch | undefined;
+  #isOver = false;
+  #refusal: Error | undefined;
+  #becomeReady!: () => void;
+  #failReady!: (error: Error) => void;
+  #resolveEnded!: (end: SessionEnd) => void;
+
+  constructor(options: SessionOptions) {
+    this.trace = options.trace ?? new FuseTrace();
+    this.#fd = options.fd;
+    this.#failures = new FailureLog(options.log);
+    this.#polling = new AdaptivePolling(this.#load);
+    this.ready = new Promise((resolve, reject) => {
+      this.#becomeReady = resolve;
+      this.#failReady = reject;
+    });
+    // Whoever does not wait for it learns of a failure from `ended`.
+    this.ready.catch(() => undefined);
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#service = new Service({
+      filesystem: options.filesystem,
+      writebackCache: options.writebackCache,
+      initialised: options.initialised,
+      trace: this.trace,
+      failures: this.#failures,
+      send: (reply, length) => this.#send(reply, length),
+      notify: (notification) => this.notify(notification),
+      onInitialised: () => this.#becomeReady(),
+      onRefused: (error) => {
+        this.#refusal = error;
+      },
+    });
+    if (options.initialised) {
+      this.#becomeReady();
+    }
+  }
+
+  /** Begins to serve, and keeps the process alive until the session is over. */
+  start(): void {
+    const watch = watchReadable(this.#fd, this.#serve);
+    if (typeof watch === 'number') {
+      this.#end({ reason: 'failed', error: new Error(`the FUSE device cannot be watched: ${errnoName(watch)}`) });
+      return;
+    }
+    this.#watch = watch;
+    watch.start();
+  }
+
+  /** Takes no more requests; resolves with `ended`. The mount stays, and requests wait in the kernel for another session. */
+  stop(): Promise<SessionEnd> {
+    this.#end({ reason: 'stopped' });
+    return this.ended;
+  }
+
+  /**
+   * Sends a notification (see notify.ts). Resolves with the positive errno, 0 for none. The kernel may need other requests
+   * served before it is done.
+   */
+  notify(notification: Uint8Array): Promise<number> {
+    if (this.#isOver) {
+      return Promise.resolve(constants.errno.ENODEV);
+    }
+    const sent = notify(this.#fd, notification).finally(() => this.#notifications.delete(sent));
+    this.#notifications.add(sent);
+    return sent;
+  }
+
+  /** One burst. Also called when the device has failed, which the next read tells. */
+  readonly #serve = (): void => {
+    const service = this.#service;
+    const fd = this.#fd;
+    const endMs = performance.now() + BURST_MS_MAX;
+    let replyLength = 0;
+    let untilClock = REQUESTS_PER_CLOCK;
+    while (!this.#isOver) {
+      const budget = this.#polling.budget();
+      const received = exchange(fd, service.reply.bytes, replyLength, service.request.bytes, budget);
+      if (budget > 0) {
+        this.#polling.observe(received > 0);
+      }
+      if (received === 0) {
+        return;
+      }
+      if (received < 0) {
+        this.#failed(received, replyLength > 0);
+        replyLength = 0;
+        continue;
+      }
+      replyLength = service.serve(received);
+      if (this.#refusal !== undefined) {
+        this.#send(service.reply, replyLength);
+        this.#end({ reason: 'failed', error: this.#refusal });
+        return;
+      }
+      if (--untilClock === 0) {
+        untilClock = REQUESTS_PER_CLOCK;
+        if (performance.now() >= endMs) {
+          this.#send(service.reply, replyLength);
+          setImmediate(this.#serve);
+          return;
+        }
+      }
+    }
+  };
+
+  /**
+   * Judges a negative result of an exchange. Where a reply was part of it, the reply may be what the kernel did not like: it has
+   * then answered EIO in its place, and the next read tells whether the device is well.
+   */
+  #failed(result: number, withReply: boolean): void {
+    if (GONE.has(result)) {
+      this.#end({ reason: 'unmounted' });
+      return;
+    }
+    const error = new Error(`the FUSE device fails with ${errnoName(result)}`);
+    this.#failures.report(error);
+    if (!withReply) {
+      this.#end({ reason: 'failed', error });
+    }
+  }
+
+  #send(reply: Reply, length: number): void {
+    if (length === 0) {
+      return;
+    }
+    const result = send(this.#fd, reply.bytes, length);
+    if (result < 0 && !GONE.has(result)) {
+      this.#failures.report(new Error(`a reply could not be sent: ${errnoName(result)}`));
+    }
+  }
+
+  #end(end: SessionEnd): void {
+    if (this.#isOver) {
+      return;
+    }
+    this.#isOver = true;
+    this.#watch?.close();
+    this.#load.close();
+    this.#failReady(end.reason === 'failed' ? end.error : new Error('the session ended before it was ready'));
+    void this.#underWay().then(() => this.#resolveEnded(end));
+  }
+
+  async #underWay(): Promise<void> {
+    await this.#service.settled();
+    await Promise.all(this.#notifications);
+  }
+}
