@@ -73,6 +73,7 @@ const OF_FUSE_ERROR: Readonly<Record<FuseErrorCode, ExitCode>> = {
 const OF_MOUNT_ERROR: Readonly<Record<MountErrorCode, ExitCode>> = {
   'not-mounted': EXIT.notMounted,
   placement: EXIT.mountPoint,
+  'dead-mount': EXIT.mountPoint,
   busy: EXIT.inUse,
   'not-clean': EXIT.notClean,
   'daemon-failed': EXIT.failure,

@@ -3,7 +3,7 @@
  */
 import { Command, Option } from 'commander';
 import type { MountReport, MountRequest } from '../mount/mount-request.js';
-import { checkPlacement, mountPointPath, storePath } from '../mount/paths.js';
+import { mountPointPath, storePath } from '../mount/paths.js';
 import { startDaemon } from '../mount/start-daemon.js';
 import { locateStore } from '../store/location.js';
 import { COMMIT_INTERVAL_MS_DEFAULT, type Durability, type RecoveryReport } from '../volume/options.js';
@@ -60,7 +60,6 @@ export function mountCommand(): Command {
 async function mount(given: string, options: MountOptions): Promise<void> {
   const mountPoint = mountPointPath(given);
   const store = storePath(locateStore(options.store).path);
-  checkPlacement(mountPoint, store);
   const request: MountRequest = {
     mountPoint,
     store,

@@ -3,8 +3,9 @@
  * the mount has ended: with 0 when the store was left clean.
  */
 import type { MountRequest } from './mount-request.js';
+import { serialiseError } from './serialised-error.js';
 import { type ServedMount, serve } from './serve.js';
-import { type DaemonMessage, serialiseError } from './start-daemon.js';
+import type { DaemonMessage } from './start-daemon.js';
 
 function tell(message: DaemonMessage): Promise<void> {
   return new Promise((resolve) => {

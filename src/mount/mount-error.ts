@@ -8,6 +8,8 @@ export type MountErrorCode =
   | 'not-mounted'
   /** The mount point lies inside the store, or the store inside the mount point. */
   | 'placement'
+  /** The serving process is gone, and the mount is still there. */
+  | 'dead-mount'
   /** Somebody still uses the mount. */
   | 'busy'
   /** The serving process could not leave the store clean. */

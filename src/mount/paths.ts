@@ -5,7 +5,6 @@
  */
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import { MountError } from './mount-error.js';
 import { mountAt } from './mount-table.js';
 
 /** The real path of the nearest existing directory above, with the missing rest of the path. */
@@ -31,28 +30,4 @@ export function mountPointPath(given: string): string {
 /** The path of a store, which may not exist yet. */
 export function storePath(given: string): string {
   return realPathAsFarAsItExists(path.resolve(given));
-}
-
-const isWithin = (inner: string, outer: string): boolean =>
-  inner === outer || inner.startsWith(outer === '/' ? outer : `${outer}/`);
-
-/**
- * Refuses a mount point inside the store (the daemon would ask itself for its own files and wait for ever) and a store inside
- * the mount point (the mount would hide it). Both are paths as made by the functions above.
- */
-export function checkPlacement(mountPoint: string, store: string): void {
-  if (isWithin(mountPoint, store)) {
-    throw new MountError(
-      'placement',
-      `The mount point ${mountPoint} lies inside the store ${store}.`,
-      'Mount somewhere else, or keep the store elsewhere with --store DIR.',
-    );
-  }
-  if (isWithin(store, mountPoint)) {
-    throw new MountError(
-      'placement',
-      `The store ${store} lies inside the mount point ${mountPoint}, which would hide it.`,
-      'Keep the store elsewhere with --store DIR, or mount on another directory.',
-    );
-  }
 }

@@ -5,19 +5,21 @@
  * The end has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes this
  * process do so; either way the session ends, and only then is the volume closed, the lock released, and success told.
  */
+import { closeSync } from 'node:fs';
 import { FileSystem } from '../filesystem/filesystem.js';
-import { mountDevice } from '../fuse/device.js';
+import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
 import { Session } from '../fuse/session.js';
 import { volatileKind } from '../store/volatile.js';
 import type { MountStatus } from './control-protocol.js';
 import { type ControlledMount, ControlServer } from './control-server.js';
-import { detach } from './detach.js';
 import type { MountReport, MountRequest } from './mount-request.js';
 import { mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
 import { OpenedStore } from './opened-store.js';
+import { checkPreconditions } from './preconditions.js';
 import { watchProcess } from './process-events.js';
+import { detachInChild } from './start-detach.js';
 
 /** After a signal, how long those who still have files open may go on before their mount ends under them. */
 const GRACE_MS = 10_000;
@@ -26,13 +28,15 @@ const USERS_LOGGED_MAX = 5;
 /** Mounts as asked. `terminal` receives what the log says, for a person. Everything is undone when it throws. */
 export async function serve(request: MountRequest, terminal?: (line: string) => void): Promise<ServedMount> {
   const options = parseMountOptions(request.options);
+  checkPreconditions(request.mountPoint, request.store, options.nonempty);
   const readOnly = request.readOnly || options.readOnly;
   const store = await OpenedStore.open({ ...request, readOnly }, terminal);
   try {
-    const mount = await ServedMount.start(request.mountPoint, store, { ...options, readOnly });
+    const mount = await ServedMount.start(request.mountPoint, store, options);
     watchProcess(mount, store.log, terminal !== undefined);
     return mount;
   } catch (error) {
+    store.log.error({ error }, 'not mounted');
     await store.closeVolume();
     store.release();
     throw error;
@@ -45,6 +49,7 @@ export class ServedMount implements ControlledMount {
   /** Resolves at the end, to an empty string when the store was left clean, otherwise to what went wrong. */
   readonly ended: Promise<string>;
   readonly #store: OpenedStore;
+  readonly #fd: number;
   readonly #session: Session;
   readonly #control: ControlServer;
   readonly #startedAt = Date.now();
@@ -52,27 +57,34 @@ export class ServedMount implements ControlledMount {
   readonly #device: string | undefined;
   #stopping = false;
 
-  /** Mounts the opened store and begins to serve it. */
+  /** Mounts the opened store, and begins to serve it. */
   static async start(mountPoint: string, store: OpenedStore, options: MountOptions): Promise<ServedMount> {
-    const readOnlyReason = store.volume.status().readOnlyReason;
-    const fd = await mountDevice({
-      mountPoint,
-      source: store.path,
-      options: { ...options, readOnly: readOnlyReason !== '' },
-    });
+    const readOnly = store.volume.status().readOnlyReason !== '';
+    const filesystem = new FileSystem(store.volume, { atime: readOnly ? 'noatime' : options.accessTime });
+    const fd = mountFuse(mountPoint, store.path, { ...options, readOnly });
     const session = new Session({
       fd,
-      filesystem: new FileSystem(store.volume, { atime: options.atime }),
+      filesystem,
       initialised: false,
       writebackCache: !options.writethrough,
       log: store.log,
     });
-    return new ServedMount(mountPoint, store, session, await ControlServer.open(store.path));
+    try {
+      session.start();
+      await session.ready;
+      return new ServedMount(mountPoint, store, fd, session, await ControlServer.open(store.path));
+    } catch (error) {
+      await detachInChild(mountPoint, true);
+      await session.stop();
+      closeSync(fd);
+      throw error;
+    }
   }
 
-  private constructor(mountPoint: string, store: OpenedStore, session: Session, control: ControlServer) {
+  private constructor(mountPoint: string, store: OpenedStore, fd: number, session: Session, control: ControlServer) {
     const { recovery } = store.volume;
     this.#store = store;
+    this.#fd = fd;
     this.#session = session;
     this.#control = control;
     this.#device = mountAt(mountPoint)?.device;
@@ -87,7 +99,7 @@ export class ServedMount implements ControlledMount {
     };
     this.ended = this.#serveToTheEnd();
     control.serve(this);
-    store.log.info({ mountPoint, store: store.path, recovery }, 'mounted');
+    store.log.info({ ...this.report }, 'mounted');
   }
 
   status(): MountStatus {
@@ -109,12 +121,12 @@ export class ServedMount implements ControlledMount {
    */
   stop(reason: string): void {
     if (this.#stopping) {
-      this.#session.stop();
+      void this.#session.stop();
       return;
     }
     this.#stopping = true;
     this.#store.log.info({ reason }, 'unmounting');
-    this.#takeDown();
+    void this.#takeDown();
   }
 
   async #takeDown(): Promise<void> {
@@ -122,40 +134,35 @@ export class ServedMount implements ControlledMount {
     const { log } = this.#store;
     const isInSight = this.#device !== undefined && mountAt(mountPoint)?.device === this.#device;
     if (isInSight) {
-      const result = await detach(mountPoint, false);
-      if (result.outcome === 'done') {
+      const error = await detachInChild(mountPoint, false);
+      if (error === undefined) {
         return;
       }
-      log.warn({ result, users: mountUsers(mountPoint, USERS_LOGGED_MAX) }, 'in use: unmounting lazily');
-      await detach(mountPoint, true);
+      log.warn({ error, users: mountUsers(mountPoint, USERS_LOGGED_MAX) }, 'in use: unmounting lazily');
+      await detachInChild(mountPoint, true);
     }
     setTimeout(() => {
       log.warn({ waitedMs: GRACE_MS }, 'still in use: ending the mount under its users');
-      this.#session.stop();
+      void this.#session.stop();
     }, GRACE_MS).unref();
   }
 
   async #serveToTheEnd(): Promise<string> {
     const { log } = this.#store;
-    let failure = '';
-    try {
-      await this.#session.ended;
-    } catch (error) {
-      log.fatal({ error }, 'serving failed');
-      failure = `serving failed: ${messageOf(error)}`;
-    }
+    const end = await this.#session.ended;
+    // Whoever still waits for an answer gets ENOTCONN from here on.
+    closeSync(this.#fd);
     this.#control.withdraw();
+    let failure = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
     try {
       await this.#store.closeVolume();
     } catch (error) {
       log.error({ error }, 'the store could not be closed');
-      failure ||= messageOf(error);
+      failure ||= error instanceof Error ? error.message : String(error);
     }
-    log.info({ clean: failure === '' }, 'unmounted');
+    log.info({ end: end.reason, failure }, 'unmounted');
     this.#store.release();
     await this.#control.dismiss(failure);
     return failure;
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

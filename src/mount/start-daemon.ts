@@ -5,58 +5,27 @@
  * an IPC channel until it is ready. Its standard error is kept only until then, for a process that dies before it can speak.
  */
 import { spawn } from 'node:child_process';
-import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { MountError } from './mount-error.js';
 import type { MountReport, MountRequest } from './mount-request.js';
+import { RemoteError, type SerialisedError } from './serialised-error.js';
 
 /** The first message from the daemon, and its last over this channel. */
 export type DaemonMessage =
   | { readonly kind: 'ready'; readonly report: MountReport }
   | { readonly kind: 'failed'; readonly error: SerialisedError };
 
-/** An error that crosses a process boundary with what a person needs of it. */
-export interface SerialisedError {
-  readonly name: string;
-  readonly code: string;
-  readonly message: string;
-  readonly advice: string;
-}
-
 const DAEMON = fileURLToPath(new URL('./daemon.js', import.meta.url));
 /** Characters of a dying daemon's error output that are kept. */
 const ERROR_OUTPUT_KEPT = 4096;
-
-/** An error that a daemon reported, as it was thrown there. */
-export class DaemonRefusal extends Error {
-  readonly code: string;
-  readonly advice: string;
-
-  constructor(error: SerialisedError) {
-    super(error.message);
-    this.name = error.name;
-    this.code = error.code;
-    this.advice = error.advice;
-  }
-}
-
-export function serialiseError(error: unknown): SerialisedError {
-  if (!(error instanceof Error)) {
-    return { name: 'Error', code: 'unexpected', message: String(error), advice: '' };
-  }
-  const code = 'code' in error ? String(error.code) : 'unexpected';
-  return { name: error.name, code, message: error.message, advice: 'advice' in error ? String(error.advice) : '' };
-}
 
 /** Mounts as asked, in a new daemon. Resolves when programs can use the mount; throws what the daemon threw. */
 export async function startDaemon(request: MountRequest): Promise<MountReport> {
   const message = await firstMessage(request);
   switch (message.kind) {
     case 'failed':
-      throw new DaemonRefusal(message.error);
+      throw new RemoteError(message.error);
     case 'ready':
-      // The kernel has mounted, but asks for nothing before it and the daemon have greeted each other: this waits for it.
-      await stat(request.mountPoint);
       return message.report;
   }
 }

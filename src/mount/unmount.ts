@@ -3,8 +3,9 @@
  * the mount is out of sight.
  */
 import { statSync } from 'node:fs';
+import { FuseError } from '../fuse/fuse-error.js';
+import { unmount as fuseUnmount } from '../fuse/unmount.js';
 import { ControlClient, type DaemonEnd } from './control-client.js';
-import { detach } from './detach.js';
 import { MountError } from './mount-error.js';
 import { FILE_SYSTEM_TYPE, type MountEntry, mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
@@ -48,14 +49,14 @@ export async function unmount(target: string, lazy: boolean): Promise<UnmountRep
   }
   const client = await ControlClient.connect(entry.source);
   try {
-    return client === undefined ? await unmountUnserved(entry, lazy) : await unmountServed(entry, client, lazy);
+    return client === undefined ? unmountUnserved(entry, lazy) : await unmountServed(entry, client, lazy);
   } finally {
     client?.close();
   }
 }
 
 async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boolean): Promise<UnmountReport> {
-  await detachOrRefuse(entry.mountPoint, lazy);
+  detach(entry.mountPoint, lazy);
   const { mountPoint, source: store } = entry;
   if (lazy) {
     return { mountPoint, store, outcome: 'detached' };
@@ -65,9 +66,9 @@ async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boo
 }
 
 /** A mount whose daemon does not listen: it has died, or the mount was made under another source name. */
-async function unmountUnserved(entry: MountEntry, lazy: boolean): Promise<UnmountReport> {
+function unmountUnserved(entry: MountEntry, lazy: boolean): UnmountReport {
   const dead = isDead(entry);
-  await detachOrRefuse(entry.mountPoint, lazy || dead);
+  detach(entry.mountPoint, lazy || dead);
   return { mountPoint: entry.mountPoint, store: entry.source, outcome: dead ? 'cleared' : 'detached' };
 }
 
@@ -98,19 +99,18 @@ function checkEnd(end: DaemonEnd, store: string): void {
   }
 }
 
-async function detachOrRefuse(mountPoint: string, lazy: boolean): Promise<void> {
-  const result = await detach(mountPoint, lazy);
-  switch (result.outcome) {
-    case 'done':
-      return;
-    case 'busy': {
-      const users = mountUsers(mountPoint, USERS_NAMED_MAX).map(
-        (user) => `${user.name} (pid ${user.pid}) uses ${user.path}`,
-      );
-      const advice = `End what uses it, or: razorfs umount --lazy ${mountPoint}`;
-      throw new MountError('busy', `${mountPoint} is in use.`, [...users, advice].join('\n'));
+/** Unmounts, and where that is refused because of use, says whose. */
+function detach(mountPoint: string, lazy: boolean): void {
+  try {
+    fuseUnmount(mountPoint, lazy);
+  } catch (error) {
+    if (!(error instanceof FuseError) || error.code !== 'busy') {
+      throw error;
     }
-    case 'error':
-      throw new MountError('busy', `${mountPoint} cannot be unmounted: ${result.error}.`);
+    const users = mountUsers(mountPoint, USERS_NAMED_MAX).map(
+      (user) => `${user.name} (pid ${user.pid}) has ${user.path}`,
+    );
+    const advice = `End what uses it, or take it out of sight with: razorfs umount --lazy ${mountPoint}`;
+    throw new MountError('busy', `${mountPoint} is in use.`, [...users, advice].join('\n'));
   }
 }

@@ -4,7 +4,8 @@
 import { symlinkSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { checkPlacement, mountPointPath, storePath } from '../../src/mount/paths.js';
+import { mountPointPath, storePath } from '../../src/mount/paths.js';
+import { checkPlacement } from '../../src/mount/preconditions.js';
 
 t.test('symbolic links are resolved, also above what does not exist', async (t) => {
   const directory = t.testdir({ real: { store: {} } });
