@@ -21,6 +21,7 @@ export type StoreErrorCode =
   | 'unusable-superblock'
   | 'damaged'
   | 'in-use'
+  | 'bad-label'
   | 'no-space'
   | 'no-permission'
   | 'not-empty'

@@ -285,7 +285,12 @@ export class Arena {
     return Math.floor(this.#end / this.#options.segmentBytes);
   }
 
-  /** Deletes a segment to which nothing durable points any more. */
+  /** The full segments to which nothing points any more. */
+  emptySegments(): number[] {
+    return [...this.live].flatMap(([index, live]) => (live === 0 && index < this.lastSegment ? [index] : []));
+  }
+
+  /** Deletes the file of a segment to which nothing durable points any more. */
   removeSegment(index: number): void {
     this.#segments.get(index)?.file.close();
     this.#segments.delete(index);

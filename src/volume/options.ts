@@ -63,7 +63,6 @@ export interface VolumeStatus {
     readonly nodes: number;
     readonly strings: number;
     readonly packs: number;
-    readonly blobs: number;
     readonly log: number;
   };
   readonly epoch: number;

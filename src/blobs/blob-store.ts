@@ -1,0 +1,221 @@
+/**
+ * Blobs: one host file for each file that is too large for a pack, with the data at its own offsets.
+ *
+ * A blob may be shorter than the file that it belongs to: what is missing reads as zeros. The number of a blob is never used
+ * again, so that data can be kept until the checkpoint that no longer needs it is durable.
+ *
+ * Invariant: a blob is cut (truncated) only after the log record of that is durable (`settle`), so that a loss of power never
+ * takes data away from a file whose truncation it also takes back.
+ */
+import type { Disk, DiskFile } from '../store/disk.js';
+import { asBlobId, type BlobId } from '../store/units.js';
+
+export const BLOBS_DIRECTORY = 'blobs';
+/** Blobs with neighbouring numbers share a directory. */
+const BLOBS_PER_DIRECTORY = 256;
+const OPEN_FILES_MAX = 512;
+
+const directoryOf = (id: number): string => `${BLOBS_DIRECTORY}/${Math.floor(id / BLOBS_PER_DIRECTORY).toString(16)}`;
+export const blobPath = (id: BlobId): string => `${directoryOf(id)}/${id.toString(16)}`;
+
+export class BlobStore {
+  readonly #disk: Disk;
+  readonly #readOnly: boolean;
+  /** Open files, the least recently used first. */
+  readonly #open = new Map<BlobId, DiskFile>();
+  readonly #directories = new Set<string>();
+  /** Blobs with data that may not be durable, and directories with entries that may not be. */
+  readonly #dirty = new Set<BlobId>();
+  readonly #syncing = new Map<BlobId, Promise<void>>();
+  readonly #newIn = new Map<BlobId, string>();
+  /** How many background operations use a blob's file: it stays open until they are done. */
+  readonly #pins = new Map<BlobId, { readonly file: DiskFile; count: number }>();
+  /** Sizes to which blobs are to be cut once the log is durable. */
+  readonly #pendingCuts = new Map<BlobId, number>();
+
+  constructor(disk: Disk, readOnly: boolean) {
+    this.#disk = disk;
+    this.#readOnly = readOnly;
+  }
+
+  /** Makes an empty blob; what an unfinished history left under its number is gone. */
+  create(id: BlobId): void {
+    const directory = directoryOf(id);
+    if (!this.#directories.has(directory)) {
+      this.#disk.makeDirectory(directory);
+      this.#directories.add(directory);
+      this.#disk.syncDirectory(BLOBS_DIRECTORY);
+    }
+    this.#keep(id, this.#disk.open(blobPath(id), 'create'));
+    this.#newIn.set(id, directory);
+    this.#dirty.add(id);
+  }
+
+  /** Makes a blob that should exist but whose creation was lost. */
+  ensure(id: BlobId): void {
+    if (!this.#disk.exists(blobPath(id))) this.create(id);
+  }
+
+  #keep(id: BlobId, file: DiskFile): void {
+    if (this.#open.size >= OPEN_FILES_MAX) this.#closeOne();
+    this.#open.set(id, file);
+  }
+
+  /** Closes the least recently opened file. One with unsynced data can be synced through another descriptor later. */
+  #closeOne(): void {
+    for (const [id, file] of this.#open) {
+      if (this.#pins.has(id)) continue;
+      file.close();
+      this.#open.delete(id);
+      return;
+    }
+  }
+
+  /** Runs a background operation on a blob's file, which stays open meanwhile. */
+  async use<Result>(id: BlobId, operation: (file: DiskFile) => Promise<Result>): Promise<Result> {
+    const file = this.file(id);
+    const pin = this.#pins.get(id) ?? { file, count: 0 };
+    pin.count++;
+    this.#pins.set(id, pin);
+    try {
+      return await operation(file);
+    } finally {
+      if (--pin.count === 0) {
+        this.#pins.delete(id);
+        if (this.#open.get(id) !== file) file.close();
+      }
+    }
+  }
+
+  /** The host file of a blob. Throws DiskError; ENOENT when the blob is missing. */
+  file(id: BlobId): DiskFile {
+    const known = this.#open.get(id);
+    if (known !== undefined) return known;
+    const file = this.#disk.open(blobPath(id), this.#readOnly ? 'read' : 'write');
+    this.#keep(id, file);
+    return file;
+  }
+
+  write(id: BlobId, from: Uint8Array, offset: number, length: number, position: number): void {
+    this.#dirty.add(id);
+    this.file(id).write(from, offset, length, position);
+  }
+
+  /** The blob is about to be changed through `file`. */
+  touch(id: BlobId): void {
+    this.#dirty.add(id);
+  }
+
+  /** Whether some of a blob's data may not be durable yet. */
+  isUnsynced(id: BlobId): boolean {
+    return this.#dirty.has(id) || this.#syncing.has(id);
+  }
+
+  get hasUnsynced(): boolean {
+    return this.#dirty.size > 0 || this.#syncing.size > 0;
+  }
+
+  /** Makes the data of a blob, as it is now, and the blob's existence durable. */
+  sync(id: BlobId): Promise<void> {
+    const running = this.#syncing.get(id);
+    if (!this.#dirty.delete(id)) return running ?? Promise.resolve();
+    const sync = Promise.all([running, this.#syncFile(id)])
+      .then(() => undefined)
+      .finally(() => {
+        if (this.#syncing.get(id) === sync) this.#syncing.delete(id);
+      });
+    this.#syncing.set(id, sync);
+    return sync;
+  }
+
+  async #syncFile(id: BlobId): Promise<void> {
+    await this.use(id, (file) => file.sync());
+    const directory = this.#newIn.get(id);
+    if (directory === undefined) return;
+    this.#disk.syncDirectory(directory);
+    this.#newIn.delete(id);
+  }
+
+  /** Makes all data written so far durable. */
+  async syncAll(): Promise<void> {
+    await Promise.all([...new Set([...this.#dirty, ...this.#syncing.keys()])].map((id) => this.sync(id)));
+  }
+
+  // ── Cutting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Remembers to cut a blob once the log is durable. */
+  cutLater(id: BlobId, size: number): void {
+    this.#pendingCuts.set(id, Math.min(size, this.#pendingCuts.get(id) ?? size));
+  }
+
+  hasPendingCut(id: BlobId): boolean {
+    return this.#pendingCuts.has(id);
+  }
+
+  /** The log was replayed past a later growth of the blob, which had cut it first. */
+  forgetCut(id: BlobId): void {
+    this.#pendingCuts.delete(id);
+  }
+
+  /** The log is durable: cuts the blob now, durably, because its end is about to be written again. */
+  settle(id: BlobId): void {
+    const size = this.#pendingCuts.get(id);
+    if (size === undefined) return;
+    const file = this.file(id);
+    if (file.size() > size) {
+      file.truncate(size);
+      file.syncNow();
+    }
+    this.#pendingCuts.delete(id);
+  }
+
+  /** The cuts that wait for the log as it is now. */
+  pendingCuts(): ReadonlyMap<BlobId, number> {
+    return new Map(this.#pendingCuts);
+  }
+
+  /** The log is durable up to these cuts: makes those that still stand. */
+  cutAll(cuts: ReadonlyMap<BlobId, number>): void {
+    for (const [id, size] of cuts) {
+      if (this.#pendingCuts.get(id) !== size) continue;
+      this.#pendingCuts.delete(id);
+      const file = this.file(id);
+      if (file.size() > size) {
+        this.#dirty.add(id);
+        file.truncate(size);
+      }
+    }
+  }
+
+  // ── Removing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  remove(id: BlobId): void {
+    if (!this.#pins.has(id)) this.#open.get(id)?.close();
+    this.#open.delete(id);
+    this.#dirty.delete(id);
+    this.#newIn.delete(id);
+    this.#pendingCuts.delete(id);
+    this.#disk.remove(blobPath(id));
+  }
+
+  /** Removes the blobs from a number on, which a history that a power cut took back had made. Returns how many there were. */
+  removeFrom(next: BlobId): number {
+    let removed = 0;
+    const first = Math.floor(next / BLOBS_PER_DIRECTORY);
+    for (const directory of this.#disk.list(BLOBS_DIRECTORY)) {
+      if (Number.parseInt(directory, 16) < first) continue;
+      for (const name of this.#disk.list(`${BLOBS_DIRECTORY}/${directory}`)) {
+        const id = asBlobId(Number.parseInt(name, 16));
+        if (id < next) continue;
+        this.remove(id);
+        removed++;
+      }
+    }
+    return removed;
+  }
+
+  close(): void {
+    for (const file of this.#open.values()) file.close();
+    this.#open.clear();
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Checkpoints: the volume's state as of one moment, made durable in the background while the next epoch is already served.
+ *
+ *   1. at once, between two operations: bring the bookkeeping items up to date, end the epoch, note roots, ends and counters
+ *   2. sync the data of blobs, the string table and the packs: what the pages will point to
+ *   3. seal and sync the pages; write and sync the reference counts
+ *   4. write and sync the superblock: from here on this is what a crash goes back to
+ *   5. recycle the log before it, free the pages that only its predecessor reached, delete dead blobs and empty segments
+ *
+ * A failure before step 4 leaves the predecessor in force, with its log; the volume then fails, since a sync has.
+ */
+import type { Superblock, SuperblockFile } from '../store/superblock.js';
+import type { PageCheckpoint } from '../tree/page-store.js';
+import type { Log } from '../wal/log.js';
+import { Bookkeeping, type Garbage } from './bookkeeping.js';
+import type { VolumeState } from './state.js';
+
+/** The part of the superblock that no checkpoint changes. */
+export type SuperblockIdentity = Pick<
+  Superblock,
+  'uuid' | 'label' | 'geometry' | 'createdMs' | 'mountCount' | 'bootId'
+>;
+
+interface CheckpointState {
+  readonly pages: PageCheckpoint;
+  readonly superblock: Superblock;
+  readonly garbage: Garbage;
+}
+
+export class Checkpointer {
+  readonly #state: VolumeState;
+  readonly #log: Log;
+  readonly #superblockFile: SuperblockFile;
+  readonly #identity: SuperblockIdentity;
+  readonly bookkeeping: Bookkeeping;
+  #sequence: number;
+  #running: Promise<void> | undefined;
+
+  constructor(
+    state: VolumeState,
+    log: Log,
+    superblockFile: SuperblockFile,
+    identity: SuperblockIdentity,
+    sequence: number,
+  ) {
+    this.#state = state;
+    this.#log = log;
+    this.#superblockFile = superblockFile;
+    this.#identity = identity;
+    this.#sequence = sequence;
+    this.bookkeeping = new Bookkeeping(state);
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Takes a checkpoint, after the one that may be running. `clean`: the last one, at unmount. */
+  async run(clean: boolean): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    this.#running = this.#run(clean);
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #run(clean: boolean): Promise<void> {
+    const state = this.#begin(clean);
+    const { blobs, strings, packs, pages } = this.#state;
+    await Promise.all([blobs.syncAll(), strings.arena.sync(), packs.arena.sync()]);
+    await pages.writeCheckpoint(state.pages);
+    await this.#superblockFile.write(state.superblock);
+    pages.finishCheckpoint(state.pages);
+    this.#log.recycle(state.superblock.lsn);
+    await this.bookkeeping.deleteGarbage(state.garbage);
+  }
+
+  #begin(clean: boolean): CheckpointState {
+    const { pages, tree, strings, packs, counters } = this.#state;
+    pages.reserve(64 + Math.ceil(this.bookkeeping.changesMax / 8));
+    const garbage = this.bookkeeping.save();
+    packs.beginEpoch();
+    const pageCheckpoint = pages.beginCheckpoint();
+    const superblock: Superblock = {
+      ...this.#identity,
+      sequence: ++this.#sequence,
+      epoch: pageCheckpoint.epoch,
+      lsn: this.#log.tail,
+      root: tree.root,
+      nodesCapacity: pages.file.capacity,
+      stringsEnd: strings.arena.end,
+      packsEnd: packs.arena.end,
+      nextIno: counters.nextIno,
+      nextBlob: counters.nextBlob,
+      inodes: counters.inodes,
+      clean,
+    };
+    return { pages: pageCheckpoint, superblock, garbage };
+  }
+}

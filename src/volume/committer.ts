@@ -1,0 +1,107 @@
+/**
+ * Group commit: makes logged work durable, for many waiters with one sync.
+ *
+ * One commit runs at a time; whoever asks meanwhile shares the next one. A commit takes the blobs asked for and those that
+ * barriers wait for, syncs them, says so in a `synced` record, and syncs the log. Only then does it resolve.
+ *
+ * Invariants:
+ * - A commit resolves only after every record that was logged before it began is durable, and counts after a loss of power: the
+ *   blobs of all barriers before it are durable, and recorded as such.
+ * - A failed sync is never retried as if nothing had happened (the kernel drops what it could not write): the volume fails.
+ */
+import type { BlobStore } from '../blobs/blob-store.js';
+import { DiskError } from '../store/disk.js';
+import type { BlobId } from '../store/units.js';
+import type { Log } from '../wal/log.js';
+import type { Operation } from './operation.js';
+
+class Batch {
+  all = false;
+  readonly blobs = new Set<BlobId>();
+  readonly promise: Promise<void>;
+  resolve: () => void = () => undefined;
+  reject: (error: unknown) => void = () => undefined;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Those who wait see the error; a commit that nobody waits for must not end the process.
+    this.promise.catch(() => undefined);
+  }
+}
+
+export class Committer {
+  readonly #log: Log;
+  readonly #blobs: BlobStore;
+  readonly #append: (operation: Operation) => void;
+  readonly #fail: (error: unknown) => void;
+  #next: Batch | undefined;
+  #running = false;
+  /** Blobs that must be durable before the records which name them count. */
+  #barriers = new Set<BlobId>();
+
+  constructor(log: Log, blobs: BlobStore, append: (operation: Operation) => void, fail: (error: unknown) => void) {
+    this.#log = log;
+    this.#blobs = blobs;
+    this.#append = append;
+    this.#fail = fail;
+  }
+
+  /** A record that was logged counts after a loss of power only when this blob is durable. */
+  addBarrier(blob: BlobId): void {
+    this.#barriers.add(blob);
+  }
+
+  /** Durable when it resolves: everything logged so far, and the data of these blobs (or of all) written so far. */
+  commit(blobs: Iterable<BlobId> | 'all'): Promise<void> {
+    this.#next ??= new Batch();
+    const batch = this.#next;
+    if (blobs === 'all') batch.all = true;
+    else for (const blob of blobs) batch.blobs.add(blob);
+    if (!this.#running) void this.#run();
+    return batch.promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#next !== undefined) {
+      const batch = this.#next;
+      this.#next = undefined;
+      try {
+        await this.#commit(batch);
+        batch.resolve();
+      } catch (error) {
+        if (!isLackOfLogSpace(error)) this.#fail(error);
+        batch.reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const before = this.#log.tail;
+    const cuts = this.#blobs.pendingCuts();
+    const blobs = new Set([...batch.blobs, ...this.#barriers].filter((blob) => this.#blobs.isUnsynced(blob)));
+    const named = new Set([...blobs, ...this.#barriers]);
+    const anyUnsynced = batch.all && this.#blobs.hasUnsynced;
+    const barriers = this.#barriers;
+    this.#barriers = new Set();
+    if (batch.all) await this.#blobs.syncAll();
+    else await Promise.all([...blobs].map((blob) => this.#blobs.sync(blob)));
+    try {
+      if (anyUnsynced) this.#append({ type: 'synced', before, blobs: 'all' });
+      else if (named.size > 0) this.#append({ type: 'synced', before, blobs: [...named] });
+    } catch (error) {
+      for (const blob of barriers) this.#barriers.add(blob);
+      throw error;
+    }
+    if (this.#log.isDirty) await this.#log.sync();
+    if (cuts.size > 0) this.#blobs.cutAll(cuts);
+  }
+}
+
+/** The log could not grow: the commit did not happen, but nothing that was written is lost. */
+const isLackOfLogSpace = (error: unknown): boolean =>
+  error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT') && error.syscall !== 'fdatasync';

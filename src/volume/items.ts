@@ -1,0 +1,53 @@
+/**
+ * The items of a volume's tree: which kinds there are, their keys, and their values in 32-bit words.
+ *
+ *   object   kind        minor                value
+ *   inode    INODE       0                    inode record (inode.ts), 112 bytes
+ *   inode    XATTR       name hash            addresses of name and value in the string table, 16 bytes
+ *   inode    DIRENT      name hash            child inode, address of the name, type (DT_*): 20 bytes
+ *   inode    SYMLINK     0                    address of the target in the string table, 8 bytes
+ *   inode    EXTENT      0                    address of the data in the packs, 8 bytes
+ *   0        ORPHAN      inode                empty: an inode without a name, whose last user may still be there
+ *   0        DEAD_BLOB   blob                 empty: a blob to be deleted once the checkpoint that says so is durable
+ *   0        SEGMENT     arena × 2^32 + index live bytes of an arena segment, 8 bytes; arena 0: strings, 1: packs
+ *
+ * A name hash is 47 bits of hash and 5 bits that tell apart names with the same hash (name-hash.ts). Directory cookies are made
+ * of it, so it stays the same as long as the entry does. Values of two words have the low word first.
+ */
+export const KIND_INODE = 1;
+export const KIND_XATTR = 2;
+export const KIND_DIRENT = 3;
+export const KIND_SYMLINK = 4;
+export const KIND_EXTENT = 5;
+export const KIND_ORPHAN = 16;
+export const KIND_DEAD_BLOB = 17;
+export const KIND_SEGMENT = 18;
+
+/** The object to which the items of the volume itself belong. */
+export const VOLUME_OBJECT = 0;
+
+export const XATTR_BYTES = 16;
+export const DIRENT_BYTES = 20;
+export const ADDRESS_BYTES = 8;
+export const SEGMENT_BYTES = 8;
+
+export const ARENA_STRINGS = 0;
+export const ARENA_PACKS = 1;
+
+const WORD = 0x1_0000_0000;
+
+export const segmentMinor = (arena: number, index: number): number => arena * WORD + index;
+
+export const readU64 = (words: Uint32Array, at: number): number => words[at + 1] * WORD + words[at];
+
+export function writeU64(words: Uint32Array, at: number, value: number): void {
+  words[at] = value >>> 0;
+  words[at + 1] = Math.floor(value / WORD);
+}
+
+export const readI64 = (words: Uint32Array, at: number): number => (words[at + 1] | 0) * WORD + words[at];
+
+export function writeI64(words: Uint32Array, at: number, value: number): void {
+  words[at] = value >>> 0;
+  words[at + 1] = Math.floor(value / WORD) >>> 0;
+}

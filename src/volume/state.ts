@@ -1,0 +1,64 @@
+/**
+ * The state of an open volume: the tree, what its items point to, and the counters that a checkpoint keeps beside it.
+ *
+ * All of it can be rebuilt from the store: what is only in memory here (orphans, dead blobs, counters) is written with each
+ * checkpoint and follows again from replaying the log.
+ */
+import type { BlobStore } from '../blobs/blob-store.js';
+import type { Packs } from '../blobs/packs.js';
+import { asBlobId, asIno, type BlobId, type Ino } from '../store/units.js';
+import type { StringTable } from '../strings/string-table.js';
+import type { PageStore } from '../tree/page-store.js';
+import type { Tree } from '../tree/tree.js';
+import { KIND_DIRENT, KIND_XATTR } from './items.js';
+import { NameHash } from './name-hash.js';
+import { NamedItems } from './named-items.js';
+
+export interface Counters {
+  nextIno: Ino;
+  nextBlob: BlobId;
+  inodes: number;
+}
+
+export class VolumeState {
+  readonly pages: PageStore;
+  readonly tree: Tree;
+  readonly strings: StringTable;
+  readonly packs: Packs;
+  readonly blobs: BlobStore;
+  readonly counters: Counters;
+  readonly entries: NamedItems;
+  readonly xattrs: NamedItems;
+  /** Inodes without a name whose last user may still be there. */
+  readonly orphans = new Set<Ino>();
+  /** Blobs that died in this epoch. */
+  deadBlobs: BlobId[] = [];
+
+  constructor(
+    uuid: string,
+    pages: PageStore,
+    tree: Tree,
+    strings: StringTable,
+    packs: Packs,
+    blobs: BlobStore,
+    counters: Counters,
+  ) {
+    this.pages = pages;
+    this.tree = tree;
+    this.strings = strings;
+    this.packs = packs;
+    this.blobs = blobs;
+    this.counters = counters;
+    const hash = new NameHash(uuid);
+    this.entries = new NamedItems(tree, strings, hash, KIND_DIRENT, 2);
+    this.xattrs = new NamedItems(tree, strings, hash, KIND_XATTR, 0);
+  }
+
+  takeInoNumber(ino: Ino): void {
+    if (ino >= this.counters.nextIno) this.counters.nextIno = asIno(ino + 1);
+  }
+
+  takeBlobNumber(blob: BlobId): void {
+    if (blob >= this.counters.nextBlob) this.counters.nextBlob = asBlobId(blob + 1);
+  }
+}

@@ -1,0 +1,452 @@
+/**
+ * An open volume: operations go in one by one, are logged, applied, and made durable.
+ *
+ * Invariants:
+ * - An operation is logged before it is applied, and applied before `perform` returns.
+ * - Space for all that an operation needs is reserved before it is logged: it happens wholly or is refused (ENOSPC).
+ * - After damage or a failed sync nothing is changed any more (`readOnlyReason`): what is on disk stays as recovery needs it.
+ */
+import { randomUUID } from 'node:crypto';
+import { BLOBS_DIRECTORY, BlobStore } from '../blobs/blob-store.js';
+import { PACKS_DIRECTORY, Packs } from '../blobs/packs.js';
+import { EROFS } from '../errors/errno.js';
+import { StoreError } from '../errors/store-error.js';
+import { type Disk, DiskError } from '../store/disk.js';
+import { GEOMETRY_DEFAULT, type Geometry } from '../store/geometry.js';
+import {
+  chooseSuperblock,
+  FORMAT_VERSION,
+  LABEL_BYTES_MAX,
+  type Superblock,
+  SUPERBLOCK_NAME,
+  SuperblockFile,
+} from '../store/superblock.js';
+import { asBlobId, asEpoch, asIno, asLsn, type BlobId, type Ino, NO_ADDRESS, ROOT_INO } from '../store/units.js';
+import { StringTable } from '../strings/string-table.js';
+import { PageStore } from '../tree/page-store.js';
+import { Tree } from '../tree/tree.js';
+import { LOG_DIRECTORY, Log } from '../wal/log.js';
+import { Applier, PAGES_PER_OPERATION } from './apply.js';
+import { Checkpointer } from './checkpoint.js';
+import { Committer } from './committer.js';
+import { Inode, type Timestamp, timestampOf } from './inode.js';
+import { S_IFDIR } from './mode.js';
+import { encodedBytesMax, encodeOperation, type Operation, operationCode } from './operation.js';
+import type { RecoveryReport, VolumeOptions, VolumeStatus } from './options.js';
+import { replay, reserveFor } from './recovery.js';
+import { VolumeState } from './state.js';
+
+/** Free pages that only operations which free something may use, so that a full store can be emptied. */
+const PAGES_KEPT_FOR_FREEING = 256;
+/** A checkpoint is taken when the log since the last one has this many bytes, … */
+const CHECKPOINT_LOG_BYTES = 64 * 1024 * 1024;
+/** … or the epoch this many pages, … */
+const CHECKPOINT_PAGES = 32 * 1024;
+/** … or when something has changed and this many milliseconds have passed. */
+const CHECKPOINT_INTERVAL_MS = 30_000;
+
+const frees = (operation: Operation): boolean =>
+  operation.type === 'unlink' ||
+  operation.type === 'removeXattr' ||
+  (operation.type === 'resize' && operation.size === 0);
+
+export interface CreateOptions {
+  readonly label: string;
+  readonly geometry?: Geometry;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Owner of the root directory. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export class Volume {
+  readonly #disk: Disk;
+  readonly #options: VolumeOptions;
+  readonly #superblock: Superblock;
+  readonly #mountCount: number;
+  readonly state: VolumeState;
+  readonly #log: Log;
+  readonly #applier: Applier;
+  readonly #superblockFile: SuperblockFile | undefined;
+  readonly #committer: Committer;
+  readonly #checkpointer: Checkpointer | undefined;
+  #recovery: RecoveryReport | undefined;
+  #readOnlyReason = '';
+  #checkpointLsn = asLsn(0);
+  #checkpointAtMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  /** The log's tail when a commit was last asked for by `pendingCommit`. */
+  #committedTail = asLsn(0);
+
+  // ── Making and opening ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes a store with an empty root directory on a disk that has none. Throws StoreError and DiskError. */
+  static async create(disk: Disk, options: CreateOptions): Promise<void> {
+    if (Buffer.byteLength(options.label) > LABEL_BYTES_MAX) {
+      throw new StoreError('bad-label', `a label has at most ${LABEL_BYTES_MAX} bytes`);
+    }
+    const geometry = options.geometry ?? GEOMETRY_DEFAULT;
+    const uuid = randomUUID().replaceAll('-', '');
+    for (const directory of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(directory);
+    const pages = PageStore.create(disk, geometry.nodesSegmentBytes);
+    const tree = Tree.create(pages);
+    insertRoot(tree, options);
+    const checkpoint = pages.beginCheckpoint();
+    await pages.writeCheckpoint(checkpoint);
+    const superblock: Superblock = {
+      uuid,
+      label: options.label,
+      geometry,
+      sequence: 1,
+      epoch: checkpoint.epoch,
+      lsn: asLsn(0),
+      root: tree.root,
+      nodesCapacity: pages.file.capacity,
+      stringsEnd: NO_ADDRESS,
+      packsEnd: NO_ADDRESS,
+      nextIno: asIno(ROOT_INO + 1),
+      nextBlob: asBlobId(1),
+      inodes: 1,
+      mountCount: 0,
+      createdMs: Math.floor(options.now),
+      clean: true,
+      bootId: '0'.repeat(32),
+    };
+    pages.close();
+    disk.syncDirectory('');
+    // The superblock comes last: a store exists when it is there.
+    const file = new SuperblockFile(disk, 'create');
+    await file.write(superblock);
+    file.close();
+    disk.syncDirectory('');
+  }
+
+  /** Opens a store, recovering it if need be. Throws StoreError, CorruptionError and DiskError. */
+  static async open(disk: Disk, options: VolumeOptions): Promise<Volume> {
+    const superblock = chooseSuperblock(disk);
+    if (options.readOnly && !superblock.clean) {
+      // As other filesystems do: the log is applied even so, and then nothing more is written.
+      const recovering = await Volume.open(disk, { ...options, readOnly: false });
+      const report = recovering.recovery;
+      await recovering.close();
+      const volume = new Volume(disk, options, chooseSuperblock(disk));
+      volume.#recovery = report;
+      return volume;
+    }
+    const volume = new Volume(disk, options, superblock);
+    try {
+      await volume.#start();
+    } catch (error) {
+      volume.#release();
+      throw error;
+    }
+    return volume;
+  }
+
+  private constructor(disk: Disk, options: VolumeOptions, superblock: Superblock) {
+    const { geometry, uuid } = superblock;
+    const { readOnly } = options;
+    this.#disk = disk;
+    this.#options = options;
+    this.#superblock = superblock;
+    this.#mountCount = superblock.mountCount + (readOnly ? 0 : 1);
+    const pages = PageStore.open(disk, geometry.nodesSegmentBytes, superblock.nodesCapacity, superblock.epoch, readOnly);
+    this.state = new VolumeState(
+      uuid,
+      pages,
+      new Tree(pages, superblock.root),
+      new StringTable(disk, superblock.stringsEnd, geometry.arenaSegmentBytes, readOnly),
+      new Packs(disk, superblock.packsEnd, geometry.arenaSegmentBytes, readOnly),
+      new BlobStore(disk, readOnly),
+      { nextIno: superblock.nextIno, nextBlob: superblock.nextBlob, inodes: superblock.inodes },
+    );
+    this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
+    this.#applier = new Applier(this.state);
+    this.#committer = new Committer(
+      this.#log,
+      this.state.blobs,
+      (operation) => this.#append(operation, 0),
+      (error) => this.fail(error),
+    );
+    if (readOnly) {
+      this.#readOnlyReason = 'mounted read-only';
+      this.#superblockFile = undefined;
+      this.#checkpointer = undefined;
+      return;
+    }
+    this.#superblockFile = new SuperblockFile(disk, 'write');
+    const identity = {
+      uuid,
+      label: superblock.label,
+      geometry,
+      createdMs: superblock.createdMs,
+      mountCount: this.#mountCount,
+      bootId: options.bootId.replaceAll('-', ''),
+    };
+    this.#checkpointer = new Checkpointer(this.state, this.#log, this.#superblockFile, identity, superblock.sequence);
+  }
+
+  /** Recovers, and begins a new stretch of the log. */
+  async #start(): Promise<void> {
+    const startedMs = performance.now();
+    const { lsn, clean, bootId } = this.#superblock;
+    const checkpointer = this.#checkpointer;
+    if (checkpointer === undefined) return;
+    checkpointer.bookkeeping.load();
+    this.#log.checkNoDuplicates();
+    const powerLoss = !clean && bootId !== this.#options.bootId.replaceAll('-', '');
+    const replayed = clean
+      ? { operations: 0, filesClamped: 0, end: lsn }
+      : replay(this.state, this.#applier, this.#log, lsn, powerLoss);
+    const orphans = this.state.orphans.size;
+    for (const ino of [...this.state.orphans]) this.reclaim(ino);
+    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end));
+    await checkpointer.run(false);
+    this.#noteCheckpoint();
+    this.#recovery = {
+      clean,
+      powerLoss,
+      operationsReplayed: replayed.operations,
+      orphansReclaimed: orphans,
+      filesClamped: replayed.filesClamped,
+      milliseconds: performance.now() - startedMs,
+    };
+    this.#timer = setInterval(() => this.#onInterval(), this.#options.commitIntervalMs);
+    this.#timer.unref();
+  }
+
+  get recovery(): RecoveryReport {
+    return (
+      this.#recovery ?? {
+        clean: true,
+        powerLoss: false,
+        operationsReplayed: 0,
+        orphansReclaimed: 0,
+        filesClamped: 0,
+        milliseconds: 0,
+      }
+    );
+  }
+
+  // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Empty while the volume can be changed; otherwise why it cannot. */
+  get readOnlyReason(): string {
+    return this.#readOnlyReason;
+  }
+
+  /** Throws EROFS when nothing may be changed. */
+  assertWritable(): void {
+    if (this.#readOnlyReason !== '') throw EROFS;
+  }
+
+  /** The present, for time stamps. */
+  now(): Timestamp {
+    return timestampOf(this.#options.now());
+  }
+
+  /** A number for a new inode; it counts as used once an operation makes the inode. */
+  get nextIno(): Ino {
+    return this.state.counters.nextIno;
+  }
+
+  get nextBlob(): BlobId {
+    return this.state.counters.nextBlob;
+  }
+
+  /** Logs and applies an operation that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing changed. */
+  perform(operation: Operation, request: number): void {
+    this.assertWritable();
+    const kept = frees(operation) ? 0 : PAGES_KEPT_FOR_FREEING;
+    try {
+      reserveFor(this.state, operation, PAGES_PER_OPERATION + kept);
+      this.#append(operation, request);
+    } catch (error) {
+      this.#noteLackOfSpace(error);
+      throw error;
+    }
+    try {
+      this.#applier.apply(operation);
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    if (operation.type === 'rename' && operation.barrier !== 0) this.#committer.addBarrier(operation.barrier);
+    if (operation.type === 'promote') this.#committer.addBarrier(operation.blob);
+    if (this.#isCheckpointDue()) void this.#checkpoint();
+  }
+
+  #append(operation: Operation, request: number): void {
+    this.#log.reserve(encodedBytesMax(operation));
+    encodeOperation(operation, this.#log.begin(operationCode(operation), request));
+    this.#log.finish();
+  }
+
+  /** Removes an inode without a name that nobody uses any more. Without space for that it stays until the next mount. */
+  reclaim(ino: Ino): void {
+    if (!this.state.orphans.has(ino) || this.#readOnlyReason !== '') return;
+    try {
+      this.state.pages.reserve(PAGES_PER_OPERATION);
+    } catch (error) {
+      this.#noteLackOfSpace(error);
+      return;
+    }
+    try {
+      this.#applier.reclaim(ino);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Durable when it resolves: all operations so far, and the data of these blobs or of all. */
+  async commit(blobs: Iterable<BlobId> | 'all'): Promise<void> {
+    if (this.#readOnlyReason !== '') {
+      if (this.#options.readOnly) return;
+      throw EROFS;
+    }
+    await this.#committer.commit(blobs);
+  }
+
+  /** In sync durability, the commit that the last change must wait for; undefined when there is nothing to wait for. */
+  pendingCommit(): Promise<void> | undefined {
+    if (this.#options.durability !== 'sync' || this.#log.tail === this.#committedTail) return undefined;
+    this.#committedTail = this.#log.tail;
+    return this.commit('all');
+  }
+
+  /** The log is made durable at once, because something is about to be cut away that only the log's loss could bring back. */
+  commitLogNow(): void {
+    try {
+      this.#log.syncNow();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  #onInterval(): void {
+    if (this.#readOnlyReason !== '') return;
+    if (this.#log.isDirty || this.state.blobs.hasUnsynced) this.commit('all').catch(() => undefined);
+    const changed = this.#log.tail !== this.#checkpointLsn;
+    if (changed && performance.now() - this.#checkpointAtMs > CHECKPOINT_INTERVAL_MS) void this.#checkpoint();
+  }
+
+  #isCheckpointDue(): boolean {
+    return (
+      this.#log.tail - this.#checkpointLsn > CHECKPOINT_LOG_BYTES || this.state.pages.bornCount > CHECKPOINT_PAGES
+    );
+  }
+
+  #noteCheckpoint(): void {
+    this.#checkpointLsn = this.#log.tail;
+    this.#checkpointAtMs = performance.now();
+  }
+
+  /** Takes a checkpoint unless one is running. */
+  async #checkpoint(): Promise<void> {
+    if (this.#checkpointer === undefined || this.#checkpointer.isRunning || this.#readOnlyReason !== '') return;
+    this.#noteCheckpoint();
+    try {
+      await this.#checkpointer.run(false);
+    } catch (error) {
+      if (isLackOfSpace(error)) this.#options.log.warn({ err: error }, 'no space for a checkpoint; trying again later');
+      else this.fail(error);
+    }
+  }
+
+  /** A full disk: pages that wait for the next checkpoint may help. */
+  #noteLackOfSpace(error: unknown): void {
+    if (isLackOfSpace(error)) setImmediate(() => void this.#checkpoint());
+  }
+
+  /** Nothing is changed any more, because `cause` makes it unsafe. */
+  fail(cause: unknown): void {
+    if (this.#readOnlyReason !== '') return;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.#readOnlyReason = message;
+    this.#options.log.error({ err: cause }, 'the volume is read-only from now on');
+  }
+
+  /** Takes the last checkpoint and closes the store; after a failure, leaves the store as it is for recovery. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    try {
+      if (this.#checkpointer !== undefined && this.#readOnlyReason === '') {
+        for (const ino of [...this.state.orphans]) this.reclaim(ino);
+        await this.commit('all');
+        // Twice: the first finds what is to be deleted, the second forgets it.
+        await this.#checkpointer.run(false);
+        await this.#checkpointer.run(true);
+      }
+    } finally {
+      this.#release();
+    }
+  }
+
+  #release(): void {
+    clearInterval(this.#timer);
+    this.state.pages.close();
+    this.state.strings.arena.close();
+    this.state.packs.arena.close();
+    this.state.blobs.close();
+    this.#log.close();
+    this.#superblockFile?.close();
+  }
+
+  // ── Reporting ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get disk(): Disk {
+    return this.#disk;
+  }
+
+  status(): VolumeStatus {
+    const { pages, strings, packs, counters } = this.state;
+    return {
+      uuid: this.#superblock.uuid,
+      label: this.#superblock.label,
+      formatVersion: FORMAT_VERSION,
+      mountCount: this.#mountCount,
+      durability: this.#options.durability,
+      commitIntervalMs: this.#options.commitIntervalMs,
+      readOnlyReason: this.#readOnlyReason,
+      inodes: counters.inodes,
+      bytes: {
+        nodes: pages.file.byteLength,
+        strings: strings.arena.byteLength,
+        packs: packs.arena.byteLength,
+        log: this.#log.byteLength,
+      },
+      epoch: asEpoch(pages.epoch),
+      lsn: this.#log.tail,
+      recovery: this.recovery,
+    };
+  }
+}
+
+function insertRoot(tree: Tree, options: CreateOptions): void {
+  const root = new Inode();
+  const now = timestampOf(options.now);
+  root.ino = ROOT_INO;
+  root.mode = S_IFDIR | 0o755;
+  root.nlink = 2;
+  root.uid = options.uid;
+  root.gid = options.gid;
+  root.parent = ROOT_INO;
+  root.setAtime(now);
+  root.setChanged(now);
+  root.btimeSeconds = now.seconds;
+  root.btimeNanoseconds = now.nanoseconds;
+  root.insert(tree);
+}
+
+const isLackOfSpace = (error: unknown): boolean =>
+  error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+
+/** Whether a disk holds a store, of whatever format. */
+export const holdsStore = (disk: Disk): boolean => disk.exists(SUPERBLOCK_NAME);
