@@ -25,7 +25,8 @@
  *    140     4  log2 of the bytes of a log segment
  *    144    16  boot id of the host that mounted the store last
  *    160    64  label, UTF-8, padded with zeros
- *    224        zeros to the end
+ *    224     8  sizes of all regular files, bytes
+ *    232        zeros to the end
  *
  * A slot is valid if and only if checksum and magic are right, the version is known, and every field is in its range.
  */
@@ -54,6 +55,8 @@ export const FORMAT_VERSION = 1;
 export const LABEL_BYTES_MAX = 64;
 const MAGIC = Buffer.from('RAZORFS\0', 'latin1');
 const FLAG_CLEAN = 1;
+/** Where the 64-bit numbers are, in the order of the table. */
+const NUMBER_OFFSETS = [32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 224];
 
 export interface Superblock {
   /** 32 hexadecimal digits. */
@@ -70,6 +73,7 @@ export interface Superblock {
   readonly nextIno: Ino;
   readonly nextBlob: BlobId;
   readonly inodes: number;
+  readonly dataBytes: number;
   readonly mountCount: number;
   readonly createdMs: number;
   readonly clean: boolean;
@@ -95,9 +99,10 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
     superblock.inodes,
     superblock.mountCount,
     superblock.createdMs,
+    superblock.dataBytes,
   ];
   numbers.forEach((value, index) => {
-    slot.writeBigUInt64LE(BigInt(value), 32 + index * 8);
+    slot.writeBigUInt64LE(BigInt(value), NUMBER_OFFSETS[index]);
   });
   slot.writeUInt32LE(superblock.clean ? FLAG_CLEAN : 0, 128);
   slot.writeUInt32LE(Math.log2(superblock.geometry.nodesSegmentBytes), 132);
@@ -126,7 +131,7 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
   if (version > FORMAT_VERSION) return { kind: 'newer', version };
   if (version === 0) return { kind: 'invalid', reason: 'format version 0' };
   const numbers: number[] = [];
-  for (let offset = 32; offset < 128; offset += 8) {
+  for (const offset of NUMBER_OFFSETS) {
     const value = slot.readBigUInt64LE(offset);
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) return { kind: 'invalid', reason: `byte ${offset} is out of range` };
     numbers.push(Number(value));
@@ -154,6 +159,7 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
     inodes: numbers[9],
     mountCount: numbers[10],
     createdMs: numbers[11],
+    dataBytes: numbers[12],
     clean: (slot.readUInt32LE(128) & FLAG_CLEAN) !== 0,
     bootId: slot.toString('hex', 144, 160),
   };

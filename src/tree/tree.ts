@@ -46,6 +46,8 @@ export class Tree {
   valueWord = 0;
   /** Bytes. */
   valueLength = 0;
+  /** Counts how often the position was set anew: while it stays the same, the position does. */
+  moves = 0;
 
   constructor(pages: PageStore, root: PageNumber) {
     this.#pages = pages;
@@ -121,6 +123,7 @@ export class Tree {
 
   /** Walks from the root to where the key is or would be; true when it is there. */
   #descend(k0: number, k1: number, k2: number, k3: number): boolean {
+    this.moves++;
     let page = this.#root;
     let words = this.#pages.words(page);
     let base = this.#pages.base(page);

@@ -5,7 +5,7 @@
  * for blobs, on the data having been written before. An exception here means damage: the volume must not go on.
  */
 import { CorruptionError } from '../errors/corruption.js';
-import { asAddress, asBlobId, asIno, type BlobId, type Ino, NO_BLOB } from '../store/units.js';
+import { asAddress, asIno, type BlobId, type Ino, NO_BLOB } from '../store/units.js';
 import { Inode, STORAGE_BLOB, STORAGE_NONE, STORAGE_PACK, type Timestamp } from './inode.js';
 import {
   ADDRESS_BYTES,
@@ -19,7 +19,7 @@ import {
   writeU64,
   XATTR_BYTES,
 } from './items.js';
-import { direntType, isDirectory } from './mode.js';
+import { direntType, isDirectory, isRegular } from './mode.js';
 import type {
   LinkOperation,
   MakeOperation,
@@ -53,29 +53,41 @@ export class Applier {
   apply(operation: Operation): void {
     switch (operation.type) {
       case 'make':
-        return this.#make(operation);
+        this.#make(operation);
+        break;
       case 'link':
-        return this.#link(operation);
+        this.#link(operation);
+        break;
       case 'unlink':
-        return this.#unlink(operation);
+        this.#unlink(operation);
+        break;
       case 'rename':
-        return operation.exchange ? this.#exchange(operation) : this.#rename(operation);
+        if (operation.exchange) this.#exchange(operation);
+        else this.#rename(operation);
+        break;
       case 'setAttributes':
-        return this.#setAttributes(operation);
+        this.#setAttributes(operation);
+        break;
       case 'resize':
-        return this.#resize(operation);
+        this.#resize(operation);
+        break;
       case 'writeSmall':
-        return this.#writeSmall(operation);
+        this.#writeSmall(operation);
+        break;
       case 'writeBlob':
-        return this.#writeBlob(operation);
+        this.#writeBlob(operation);
+        break;
       case 'promote':
-        return this.#promote(operation);
+        this.#promote(operation);
+        break;
       case 'setXattr':
-        return this.#setXattr(operation);
+        this.#setXattr(operation);
+        break;
       case 'removeXattr':
-        return this.#removeXattr(operation);
+        this.#removeXattr(operation);
+        break;
       case 'synced':
-        return;
+        break;
     }
   }
 
@@ -125,7 +137,8 @@ export class Applier {
 
   #addEntry(parent: Ino, name: Uint8Array, ino: Ino, type: number): void {
     const { tree, strings, entries } = this.#state;
-    if (entries.find(parent, name) >= 0) throw new CorruptionError(`inode ${parent}`, 'an entry of this name is there already');
+    if (entries.find(parent, name) >= 0)
+      throw new CorruptionError(`inode ${parent}`, 'an entry of this name is there already');
     const minor = entries.freeMinor;
     const address = strings.add({ object: parent, kind: KIND_DIRENT, minor }, name);
     tree.insert(parent, KIND_DIRENT, minor, DIRENT_BYTES);
@@ -319,10 +332,15 @@ export class Applier {
     else if (inode.storage === STORAGE_PACK) this.#cutExtent(inode, size);
     else if (inode.storage === STORAGE_BLOB && size < inode.size) this.#state.blobs.cutLater(inode.blob, size);
     else if (inode.storage === STORAGE_BLOB) this.#state.blobs.forgetCut(inode.blob);
-    inode.size = size;
+    this.#setSize(inode, size);
     inode.mode = operation.mode;
     inode.setChanged(operation.time);
     inode.store(this.#state.tree);
+  }
+
+  #setSize(inode: Inode, size: number): void {
+    this.#state.counters.dataBytes += size - inode.size;
+    inode.size = size;
   }
 
   #cutExtent(inode: Inode, size: number): void {
@@ -372,7 +390,7 @@ export class Applier {
       writeU64(tree.words, tree.valueWord, address);
       inode.storage = STORAGE_PACK;
     }
-    inode.size = Math.max(inode.size, position + data.length);
+    this.#setSize(inode, Math.max(inode.size, position + data.length));
     inode.mode = operation.mode;
     inode.setChanged(operation.time);
     inode.store(tree);
@@ -382,7 +400,7 @@ export class Applier {
     const inode = this.#load(this.#inode, operation.ino);
     if (inode.storage === STORAGE_NONE) this.#giveBlob(inode, operation.blob);
     if (operation.end > inode.size) {
-      inode.size = operation.end;
+      this.#setSize(inode, operation.end);
       this.#state.blobs.forgetCut(operation.blob);
     }
     inode.mode = operation.mode;
@@ -421,6 +439,7 @@ export class Applier {
       strings.release(asAddress(readU64(tree.words, tree.valueWord)));
       tree.remove(ino, KIND_SYMLINK, 0);
     }
+    if (isRegular(inode.mode)) this.#setSize(inode, 0);
     this.#dropData(inode);
     tree.remove(ino, KIND_INODE, 0);
     orphans.delete(ino);
@@ -433,5 +452,3 @@ function withZerosBefore(position: number, data: Uint8Array): Uint8Array {
   bytes.set(data, position);
   return bytes;
 }
-
-export const blobOf = (inode: Inode): BlobId => (inode.storage === STORAGE_BLOB ? inode.blob : asBlobId(0));

@@ -95,6 +95,7 @@ export class Checkpointer {
       nextIno: counters.nextIno,
       nextBlob: counters.nextBlob,
       inodes: counters.inodes,
+      dataBytes: counters.dataBytes,
       clean,
     };
     return { pages: pageCheckpoint, superblock, garbage };

@@ -66,7 +66,8 @@ export class Inode {
   /** Reads the record of `ino`; false when there is no such inode. */
   load(tree: Tree, ino: Ino): boolean {
     if (!tree.find(ino, KIND_INODE, 0)) return false;
-    if (tree.valueLength !== INODE_BYTES) throw new CorruptionError(`inode ${ino}`, `a record of ${tree.valueLength} bytes`);
+    if (tree.valueLength !== INODE_BYTES)
+      throw new CorruptionError(`inode ${ino}`, `a record of ${tree.valueLength} bytes`);
     const { words, valueWord: at } = tree;
     this.ino = ino;
     this.mode = words[at];

@@ -3,8 +3,9 @@
  *
  * Their minor key is the name's hash and a turn (name-hash.ts); the name itself is in the string table, where `find` compares it.
  */
-import type { StringTable } from '../strings/string-table.js';
+
 import { type Address, asAddress } from '../store/units.js';
+import type { StringTable } from '../strings/string-table.js';
 import type { Tree } from '../tree/tree.js';
 import { readU64 } from './items.js';
 import { type NameHash, TURNS } from './name-hash.js';

@@ -296,7 +296,13 @@ export function decodeOperation(code: number, fields: FieldReader): Operation {
       return { type: 'make', ino, parent, mode, uid, gid, rdev, time, name: fields.bytes(), target: fields.bytes() };
     }
     case TYPE_CODES.link:
-      return { type: 'link', ino: readIno(fields), parent: readIno(fields), time: readTime(fields), name: fields.bytes() };
+      return {
+        type: 'link',
+        ino: readIno(fields),
+        parent: readIno(fields),
+        time: readTime(fields),
+        name: fields.bytes(),
+      };
     case TYPE_CODES.unlink:
       return { type: 'unlink', parent: readIno(fields), time: readTime(fields), name: fields.bytes() };
     case TYPE_CODES.rename: {
@@ -304,7 +310,16 @@ export function decodeOperation(code: number, fields: FieldReader): Operation {
       const exchange = fields.u8() === 1;
       const barrier = readBlob(fields);
       const time = readTime(fields);
-      return { type: 'rename', parent, toParent, exchange, barrier, time, name: fields.bytes(), toName: fields.bytes() };
+      return {
+        type: 'rename',
+        parent,
+        toParent,
+        exchange,
+        barrier,
+        time,
+        name: fields.bytes(),
+        toName: fields.bytes(),
+      };
     }
     case TYPE_CODES.setAttributes: {
       const ino = readIno(fields);

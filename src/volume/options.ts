@@ -25,7 +25,7 @@ export interface VolumeOptions {
   readonly durability: Durability;
   /** Milliseconds, at least 1. */
   readonly commitIntervalMs: number;
-  /** Nothing is written, not even recovery: a store that needs recovery is recovered in memory only when this is false. */
+  /** Nothing is changed; only the log of a store that was not unmounted properly is applied, as other filesystems do. */
   readonly readOnly: boolean;
   /** The host's boot id (/proc/sys/kernel/random/boot_id): tells a crash of the process from a loss of power. */
   readonly bootId: string;
@@ -58,7 +58,9 @@ export interface VolumeStatus {
   /** Empty while the volume can be written; otherwise why not. */
   readonly readOnlyReason: string;
   readonly inodes: number;
-  /** Bytes that the store takes on the host, by part. */
+  /** The sizes of all regular files, in bytes. */
+  readonly dataBytes: number;
+  /** Bytes that the store takes on the host beside the blobs of large files, by part. */
   readonly bytes: {
     readonly nodes: number;
     readonly strings: number;

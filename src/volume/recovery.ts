@@ -82,6 +82,7 @@ class UnsyncedGrowth {
       const size = Math.max(floor, Math.min(this.#inode.size, state.blobs.file(blob).size()));
       if (size === this.#inode.size) continue;
       state.pages.reserve(PAGES_PER_OPERATION);
+      state.counters.dataBytes += size - this.#inode.size;
       this.#inode.size = size;
       this.#inode.store(state.tree);
       clamped++;

@@ -18,6 +18,8 @@ export interface Counters {
   nextIno: Ino;
   nextBlob: BlobId;
   inodes: number;
+  /** The sizes of all regular files, in bytes. */
+  dataBytes: number;
 }
 
 export class VolumeState {

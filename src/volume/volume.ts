@@ -17,8 +17,8 @@ import {
   chooseSuperblock,
   FORMAT_VERSION,
   LABEL_BYTES_MAX,
-  type Superblock,
   SUPERBLOCK_NAME,
+  type Superblock,
   SuperblockFile,
 } from '../store/superblock.js';
 import { asBlobId, asEpoch, asIno, asLsn, type BlobId, type Ino, NO_ADDRESS, ROOT_INO } from '../store/units.js';
@@ -56,8 +56,7 @@ export interface CreateOptions {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** Owner of the root directory. */
-  readonly uid: number;
-  readonly gid: number;
+  readonly owner: { readonly uid: number; readonly gid: number };
 }
 
 export class Volume {
@@ -109,6 +108,7 @@ export class Volume {
       nextIno: asIno(ROOT_INO + 1),
       nextBlob: asBlobId(1),
       inodes: 1,
+      dataBytes: 0,
       mountCount: 0,
       createdMs: Math.floor(options.now),
       clean: true,
@@ -152,7 +152,13 @@ export class Volume {
     this.#options = options;
     this.#superblock = superblock;
     this.#mountCount = superblock.mountCount + (readOnly ? 0 : 1);
-    const pages = PageStore.open(disk, geometry.nodesSegmentBytes, superblock.nodesCapacity, superblock.epoch, readOnly);
+    const pages = PageStore.open(
+      disk,
+      geometry.nodesSegmentBytes,
+      superblock.nodesCapacity,
+      superblock.epoch,
+      readOnly,
+    );
     this.state = new VolumeState(
       uuid,
       pages,
@@ -160,7 +166,12 @@ export class Volume {
       new StringTable(disk, superblock.stringsEnd, geometry.arenaSegmentBytes, readOnly),
       new Packs(disk, superblock.packsEnd, geometry.arenaSegmentBytes, readOnly),
       new BlobStore(disk, readOnly),
-      { nextIno: superblock.nextIno, nextBlob: superblock.nextBlob, inodes: superblock.inodes },
+      {
+        nextIno: superblock.nextIno,
+        nextBlob: superblock.nextBlob,
+        inodes: superblock.inodes,
+        dataBytes: superblock.dataBytes,
+      },
     );
     this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
     this.#applier = new Applier(this.state);
@@ -336,9 +347,7 @@ export class Volume {
   }
 
   #isCheckpointDue(): boolean {
-    return (
-      this.#log.tail - this.#checkpointLsn > CHECKPOINT_LOG_BYTES || this.state.pages.bornCount > CHECKPOINT_PAGES
-    );
+    return this.#log.tail - this.#checkpointLsn > CHECKPOINT_LOG_BYTES || this.state.pages.bornCount > CHECKPOINT_PAGES;
   }
 
   #noteCheckpoint(): void {
@@ -416,6 +425,7 @@ export class Volume {
       commitIntervalMs: this.#options.commitIntervalMs,
       readOnlyReason: this.#readOnlyReason,
       inodes: counters.inodes,
+      dataBytes: counters.dataBytes,
       bytes: {
         nodes: pages.file.byteLength,
         strings: strings.arena.byteLength,
@@ -435,8 +445,8 @@ function insertRoot(tree: Tree, options: CreateOptions): void {
   root.ino = ROOT_INO;
   root.mode = S_IFDIR | 0o755;
   root.nlink = 2;
-  root.uid = options.uid;
-  root.gid = options.gid;
+  root.uid = options.owner.uid;
+  root.gid = options.owner.gid;
   root.parent = ROOT_INO;
   root.setAtime(now);
   root.setChanged(now);

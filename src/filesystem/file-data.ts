@@ -1,0 +1,274 @@
+/**
+ * The data of regular files: reading, writing, resizing, allocating, holes, and copying ranges.
+ *
+ * A file's data is nowhere (all zeros), in one pack extent, or in a blob. Extents and blobs may be shorter than the file: what is
+ * missing reads as zeros. A file moves to a blob when it outgrows the packs, and stays there until it is truncated to nothing.
+ */
+
+import { SMALL_FILE_BYTES_MAX } from '../blobs/packs.js';
+import { EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP } from '../errors/errno.js';
+import type { DiskFile } from '../store/disk.js';
+import { asAddress, type BlobId, type Ino } from '../store/units.js';
+import { Inode, STORAGE_BLOB, STORAGE_PACK } from '../volume/inode.js';
+import { KIND_EXTENT, readU64 } from '../volume/items.js';
+import { isDirectory, isRegular } from '../volume/mode.js';
+import type { Volume } from '../volume/volume.js';
+import { load } from './access.js';
+import {
+  type Caller,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+  SEEK_DATA,
+  SEEK_HOLE,
+} from './operations.js';
+
+/** The largest file: what JavaScript numbers hold exactly, and more than a host file may have. */
+export const FILE_BYTES_MAX = Number.MAX_SAFE_INTEGER;
+/** `copyRange` copies at most this much in one call. */
+const COPY_BYTES_MAX = 1024 * 1024;
+const NO_BYTES = new Uint8Array(0);
+
+export class FileData {
+  readonly #volume: Volume;
+  readonly #inode = new Inode();
+
+  constructor(volume: Volume) {
+    this.#volume = volume;
+  }
+
+  /** Loads a regular file. Throws ESTALE, EISDIR, EINVAL. */
+  #load(ino: Ino): Inode {
+    const inode = load(this.#volume, ino, this.#inode);
+    if (isDirectory(inode.mode)) throw EISDIR;
+    if (!isRegular(inode.mode)) throw EINVAL;
+    return inode;
+  }
+
+  /** The extent of a file whose data is in a pack. */
+  #extent(inode: Inode): Uint8Array {
+    const { tree, packs } = this.#volume.state;
+    if (!tree.find(inode.ino, KIND_EXTENT, 0)) return NO_BYTES;
+    return packs.get(asAddress(readU64(tree.words, tree.valueWord)));
+  }
+
+  // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+    const inode = this.#load(ino);
+    const count = Math.min(length, inode.size - position);
+    if (count <= 0) return 0;
+    switch (inode.storage) {
+      case STORAGE_PACK: {
+        const extent = this.#extent(inode);
+        const data = extent.subarray(position, position + count);
+        into.set(data, at);
+        return zerosAfter(into, at, data.length, count);
+      }
+      case STORAGE_BLOB: {
+        const { blobs } = this.#volume.state;
+        const got = blobs.file(inode.blob).readCached(into, at, count, position);
+        if (got >= 0) return zerosAfter(into, at, got, count);
+        return blobs
+          .use(inode.blob, (file) => file.readInBackground(into, at, count, position))
+          .then((read) => zerosAfter(into, at, read, count));
+      }
+      default:
+        return zerosAfter(into, at, 0, count);
+    }
+  }
+
+  // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Writes a range; `modeOf` gives the mode that the file has afterwards. */
+  write(
+    ino: Ino,
+    position: number,
+    length: number,
+    from: Uint8Array,
+    at: number,
+    modeOf: (mode: number) => number,
+    caller: Caller,
+  ): void {
+    const volume = this.#volume;
+    volume.assertWritable();
+    const inode = this.#load(ino);
+    const end = position + length;
+    if (end > FILE_BYTES_MAX) throw EFBIG;
+    if (length === 0) return;
+    const mode = modeOf(inode.mode);
+    const time = volume.now();
+    if (inode.storage !== STORAGE_BLOB && end <= SMALL_FILE_BYTES_MAX) {
+      const data = from.subarray(at, at + length);
+      volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
+      return;
+    }
+    const blob = this.#blobForWriting(inode, end, caller);
+    volume.state.blobs.write(blob, from, at, length, position);
+    volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request);
+  }
+
+  /** A blob that holds the file's data so far, ready to be written up to `end`. */
+  #blobForWriting(inode: Inode, end: number, caller: Caller): BlobId {
+    const { blobs } = this.#volume.state;
+    if (inode.storage === STORAGE_BLOB) {
+      if (end > inode.size) this.#prepareGrowth(inode);
+      return inode.blob;
+    }
+    const blob = this.#volume.nextBlob;
+    blobs.create(blob);
+    if (inode.storage === STORAGE_PACK) {
+      const extent = this.#extent(inode);
+      blobs.write(blob, extent, 0, extent.length, 0);
+      this.#volume.perform({ type: 'promote', ino: inode.ino, blob }, caller.request);
+    }
+    return blob;
+  }
+
+  /**
+   * What lies in a blob beyond the file's size was cut off, or never became part of it: it must not come back when the file grows.
+   * The cut is made durable first, so that a loss of power cannot bring the old bytes back under the new size.
+   */
+  #prepareGrowth(inode: Inode): void {
+    const { blobs } = this.#volume.state;
+    const file = blobs.file(inode.blob);
+    if (file.size() <= inode.size) return;
+    this.#volume.commitLogNow();
+    file.truncate(inode.size);
+    file.syncNow();
+    blobs.forgetCut(inode.blob);
+  }
+
+  /** Cuts or extends a file. */
+  resize(ino: Ino, size: number, modeOf: (mode: number) => number, caller: Caller): void {
+    const volume = this.#volume;
+    volume.assertWritable();
+    const inode = this.#load(ino);
+    if (size > FILE_BYTES_MAX) throw EFBIG;
+    if (inode.storage === STORAGE_BLOB && size > inode.size) this.#prepareGrowth(inode);
+    const mode = modeOf(inode.mode);
+    volume.perform({ type: 'resize', ino, size, mode, time: volume.now() }, caller.request);
+  }
+
+  // ── Allocation and holes ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** fallocate(2): allocates, punches a hole, or zeroes a range. Throws EOPNOTSUPP for other modes. */
+  allocate(ino: Ino, mode: number, position: number, length: number, caller: Caller): void {
+    this.#volume.assertWritable();
+    const inode = load(this.#volume, ino, this.#inode);
+    if (!isRegular(inode.mode)) throw ENODEV;
+    if (length <= 0 || position < 0) throw EINVAL;
+    const end = position + length;
+    if (end > FILE_BYTES_MAX) throw EFBIG;
+    const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+    switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+      case 0:
+        this.#reserve(inode, position, length, keepsSize ? inode.size : end, caller);
+        return;
+      case FALLOC_FL_PUNCH_HOLE:
+        if (!keepsSize) throw EOPNOTSUPP;
+        this.#zero(inode, position, end, caller);
+        return;
+      case FALLOC_FL_ZERO_RANGE:
+        this.#zero(inode, position, Math.min(end, inode.size), caller);
+        this.#reserve(load(this.#volume, ino, inode), position, length, keepsSize ? inode.size : end, caller);
+        return;
+      default:
+        throw EOPNOTSUPP;
+    }
+  }
+
+  /** Allocates space in the file's blob: later writes there cannot fail for lack of it. */
+  #reserve(inode: Inode, position: number, length: number, size: number, caller: Caller): void {
+    const { ino, mode } = inode;
+    const { blobs } = this.#volume.state;
+    const blob = this.#blobForWriting(inode, size, caller);
+    blobs.touch(blob);
+    blobs.file(blob).reserve(position, length);
+    const time = this.#volume.now();
+    this.#volume.perform({ type: 'writeBlob', ino, blob, end: size, mode, time }, caller.request);
+  }
+
+  /** Makes a range read as zeros, within the file. */
+  #zero(inode: Inode, position: number, end: number, caller: Caller): void {
+    if (end <= position) return;
+    const { ino, mode, storage, blob } = inode;
+    const { blobs } = this.#volume.state;
+    const time = this.#volume.now();
+    if (storage === STORAGE_PACK) {
+      const last = Math.min(end, this.#extent(inode).length);
+      if (last <= position) return;
+      const data = new Uint8Array(last - position);
+      this.#volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
+    } else if (storage === STORAGE_BLOB) {
+      blobs.touch(blob);
+      blobs.file(blob).punch(position, end - position);
+      this.#volume.perform({ type: 'writeBlob', ino, blob, end: 0, mode, time }, caller.request);
+    }
+  }
+
+  /** lseek(2) with SEEK_DATA and SEEK_HOLE. Throws ENXIO. */
+  seek(ino: Ino, position: number, whence: number): number {
+    const inode = this.#load(ino);
+    if (whence !== SEEK_DATA && whence !== SEEK_HOLE) throw EINVAL;
+    if (position < 0 || position >= inode.size) throw ENXIO;
+    if (inode.storage === STORAGE_BLOB) {
+      return seekInBlob(this.#volume.state.blobs.file(inode.blob), position, whence, inode.size);
+    }
+    const dataEnd = inode.storage === STORAGE_PACK ? this.#extent(inode).length : 0;
+    if (whence === SEEK_HOLE) return Math.max(position, dataEnd);
+    if (position >= dataEnd) throw ENXIO;
+    return position;
+  }
+
+  /** Bytes that the file's data takes on the host. */
+  allocatedBytes(inode: Inode): number {
+    if (inode.storage === STORAGE_BLOB) return this.#volume.state.blobs.file(inode.blob).allocatedBytes();
+    return inode.storage === STORAGE_PACK ? this.#extent(inode).length : 0;
+  }
+
+  // ── Copying ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Copies up to COPY_BYTES_MAX bytes between files. Returns how many. */
+  copyRange(
+    from: Ino,
+    fromPosition: number,
+    to: Ino,
+    toPosition: number,
+    length: number,
+    modeOf: (mode: number) => number,
+    caller: Caller,
+  ): number {
+    const source = this.#load(from);
+    const count = Math.min(length, COPY_BYTES_MAX, source.size - fromPosition);
+    if (count <= 0) return 0;
+    const data = new Uint8Array(count);
+    if (source.storage === STORAGE_PACK) data.set(this.#extent(source).subarray(fromPosition, fromPosition + count));
+    else if (source.storage === STORAGE_BLOB) {
+      this.#volume.state.blobs.file(source.blob).read(data, 0, count, fromPosition);
+    }
+    this.write(to, toPosition, count, data, 0, modeOf, caller);
+    return count;
+  }
+
+  /** The blob of a file, if it has one. */
+  blobOf(ino: Ino): BlobId | undefined {
+    const inode = load(this.#volume, ino, this.#inode);
+    return inode.storage === STORAGE_BLOB ? inode.blob : undefined;
+  }
+}
+
+function zerosAfter(into: Uint8Array, at: number, got: number, count: number): number {
+  if (got < count) into.fill(0, at + got, at + count);
+  return count;
+}
+
+function seekInBlob(file: DiskFile, position: number, whence: number, size: number): number {
+  if (whence === SEEK_HOLE) {
+    const hole = file.seekHole(position);
+    return hole < 0 ? position : Math.min(hole, size);
+  }
+  const data = file.seekData(position);
+  if (data < 0 || data >= size) throw ENXIO;
+  return data;
+}

@@ -1,0 +1,211 @@
+/**
+ * POSIX semantics on a volume: the operations of a mounted filesystem, each delegated to the file that is about its subject.
+ */
+
+import { CorruptionError } from '../errors/corruption.js';
+import { EINVAL, Errno } from '../errors/errno.js';
+import { DiskError } from '../store/disk.js';
+import type { BlobId, Ino } from '../store/units.js';
+import { asAddress } from '../store/units.js';
+import { Inode } from '../volume/inode.js';
+import { KIND_SYMLINK, readU64 } from '../volume/items.js';
+import { isDirectory, isSymlink } from '../volume/mode.js';
+import type { Volume } from '../volume/volume.js';
+import { load, NAME_BYTES_MAX } from './access.js';
+import type { Attributes } from './attributes.js';
+import { DirectoryListing } from './directory-listing.js';
+import { ExtendedAttributes } from './extended-attributes.js';
+import { FileData } from './file-data.js';
+import { type AtimePolicy, InodeAttributes, sameMode } from './inode-attributes.js';
+import { Names } from './names.js';
+import type {
+  AttributeChanges,
+  Caller,
+  DirectoryVisitor,
+  FileSystemOperations,
+  FileSystemStatistics,
+} from './operations.js';
+import { CAPABILITY_XATTR, withoutPrivileges } from './permissions.js';
+
+export interface FileSystemOptions {
+  readonly atime: AtimePolicy;
+}
+
+export class FileSystem implements FileSystemOperations {
+  readonly #volume: Volume;
+  readonly #names: Names;
+  readonly #listing: DirectoryListing;
+  readonly #data: FileData;
+  readonly #xattrs: ExtendedAttributes;
+  readonly #attributes: InodeAttributes;
+  readonly #inode = new Inode();
+
+  constructor(volume: Volume, options: FileSystemOptions) {
+    this.#volume = volume;
+    this.#names = new Names(volume);
+    this.#listing = new DirectoryListing(volume);
+    this.#data = new FileData(volume);
+    this.#xattrs = new ExtendedAttributes(volume);
+    this.#attributes = new InodeAttributes(volume, this.#data, this.#xattrs, options.atime);
+  }
+
+  // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
+    this.#attributes.get(this.#names.lookup(parent, name), out);
+  }
+
+  forget(ino: Ino): void {
+    this.#volume.reclaim(ino);
+  }
+
+  getAttributes(ino: Ino, out: Attributes): void {
+    this.#attributes.get(ino, out);
+  }
+
+  setAttributes(ino: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void {
+    this.#attributes.set(ino, changes, caller);
+    this.#attributes.get(ino, out);
+  }
+
+  // ── Names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void {
+    this.#attributes.get(this.#names.make(parent, name, mode, rdev, new Uint8Array(0), caller), out);
+  }
+
+  makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void {
+    this.#attributes.get(this.#names.makeDirectory(parent, name, mode, caller), out);
+  }
+
+  makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
+    this.#attributes.get(this.#names.makeSymlink(parent, name, target, caller), out);
+  }
+
+  makeTemporary(parent: Ino, mode: number, caller: Caller, out: Attributes): void {
+    this.#attributes.get(this.#names.makeTemporary(parent, mode, caller), out);
+  }
+
+  readSymlink(ino: Ino): Uint8Array {
+    const { tree, strings } = this.#volume.state;
+    if (!isSymlink(load(this.#volume, ino, this.#inode).mode)) throw EINVAL;
+    if (!tree.find(ino, KIND_SYMLINK, 0)) throw new CorruptionError(`inode ${ino}`, 'its target is missing');
+    return strings.get(asAddress(readU64(tree.words, tree.valueWord)));
+  }
+
+  link(ino: Ino, parent: Ino, name: Uint8Array, caller: Caller, out: Attributes): void {
+    this.#names.link(ino, parent, name, caller);
+    this.#attributes.get(ino, out);
+  }
+
+  unlink(parent: Ino, name: Uint8Array, caller: Caller): void {
+    this.#names.unlink(parent, name, caller);
+  }
+
+  removeDirectory(parent: Ino, name: Uint8Array, caller: Caller): void {
+    this.#names.removeDirectory(parent, name, caller);
+  }
+
+  rename(parent: Ino, name: Uint8Array, toParent: Ino, toName: Uint8Array, flags: number, caller: Caller): void {
+    this.#names.rename(parent, name, toParent, toName, flags, caller);
+  }
+
+  readDirectory(ino: Ino, cookie: number, visit: DirectoryVisitor): void {
+    if (cookie === 0) this.#touch(ino);
+    this.#listing.read(ino, cookie, visit);
+  }
+
+  // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+    this.#touch(ino);
+    return this.#data.read(ino, position, length, into, at);
+  }
+
+  /** Moves atime. Reading must not fail because that does. */
+  #touch(ino: Ino): void {
+    try {
+      this.#attributes.touch(ino);
+    } catch (error) {
+      if (!(error instanceof Errno) && !(error instanceof DiskError)) throw error;
+    }
+  }
+
+  write(
+    ino: Ino,
+    position: number,
+    length: number,
+    from: Uint8Array,
+    at: number,
+    killPrivileges: boolean,
+    caller: Caller,
+  ): void {
+    const modeOf = killPrivileges ? withoutPrivileges : sameMode;
+    this.#data.write(ino, position, length, from, at, modeOf, caller);
+    if (killPrivileges) this.#dropCapabilities(ino, caller);
+  }
+
+  #dropCapabilities(ino: Ino, caller: Caller): void {
+    const inode = load(this.#volume, ino, this.#inode);
+    if (this.#xattrs.has(inode, CAPABILITY_XATTR)) this.#xattrs.remove(ino, CAPABILITY_XATTR, caller);
+  }
+
+  allocate(ino: Ino, mode: number, position: number, length: number, caller: Caller): void {
+    this.#data.allocate(ino, mode, position, length, caller);
+  }
+
+  seek(ino: Ino, position: number, whence: number): number {
+    return this.#data.seek(ino, position, whence);
+  }
+
+  copyRange(from: Ino, fromPosition: number, to: Ino, toPosition: number, length: number, caller: Caller): number {
+    return this.#data.copyRange(from, fromPosition, to, toPosition, length, withoutPrivileges, caller);
+  }
+
+  // ── Extended attributes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  getExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array {
+    return this.#xattrs.get(ino, name);
+  }
+
+  setExtendedAttribute(ino: Ino, name: Uint8Array, value: Uint8Array, flags: number, caller: Caller): void {
+    this.#xattrs.set(ino, name, value, flags, caller);
+  }
+
+  listExtendedAttributes(ino: Ino): Uint8Array[] {
+    return this.#xattrs.list(ino);
+  }
+
+  removeExtendedAttribute(ino: Ino, name: Uint8Array, caller: Caller): void {
+    this.#xattrs.remove(ino, name, caller);
+  }
+
+  // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  sync(ino: Ino): Promise<void> {
+    const inode = load(this.#volume, ino, this.#inode);
+    const blob: BlobId | undefined = isDirectory(inode.mode) ? undefined : this.#data.blobOf(ino);
+    return this.#volume.commit(blob === undefined ? [] : [blob]);
+  }
+
+  syncDirectory(ino: Ino): Promise<void> {
+    load(this.#volume, ino, this.#inode);
+    return this.#volume.commit([]);
+  }
+
+  pendingCommit(): Promise<void> | undefined {
+    return this.#volume.pendingCommit();
+  }
+
+  /** The host's figures: the store shares its space. Inodes are the volume's own, and what the host can still make. */
+  statistics(out: FileSystemStatistics): void {
+    const host = this.#volume.disk.statistics();
+    out.blockSize = host.blockSize;
+    out.blocks = host.blocks;
+    out.blocksFree = host.blocksFree;
+    out.blocksAvailable = host.blocksAvailable;
+    out.files = this.#volume.state.counters.inodes + host.filesFree;
+    out.filesFree = host.filesFree;
+    out.nameLengthMax = NAME_BYTES_MAX;
+  }
+}
