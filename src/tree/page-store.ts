@@ -161,6 +161,11 @@ export class PageStore {
     }
   }
 
+  /** Adds a reference to a page: another root or branch points to it from now on. */
+  share(page: PageNumber): void {
+    this.#references.increment(page);
+  }
+
   /** Gives up one reference to a page whose children, if it has any, have found other parents. */
   release(page: PageNumber): void {
     const old = this.file.birth(page) < this.#epoch;

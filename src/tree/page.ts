@@ -112,6 +112,8 @@ function leafProblem(words: Uint32Array, base: number, count: number): string | 
     const place = words[slot + KEY_WORDS];
     const offset = place & 0xffff;
     const length = place >>> 16;
+    // Where a value without bytes is does not matter.
+    if (length === 0) continue;
     if (length > VALUE_LENGTH_MAX || offset < valuesStart || offset % 4 !== 0 || offset + length > PAGE_SIZE) {
       return `slot ${i} has its value at bytes ${offset} to ${offset + length}`;
     }
