@@ -133,6 +133,19 @@ static napi_value allocate(napi_env env, napi_callback_info info) {
   return int_result(env, result < 0 ? -errno : 0);
 }
 
+/* ftruncate(fd, size): 0 */
+static napi_value truncate_file(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  read_arguments(env, info, 2, arguments);
+  int fd = as_int(env, arguments[0]);
+  int64_t size = as_int64(env, arguments[1]);
+  int result;
+  do {
+    result = ftruncate(fd, size);
+  } while (result < 0 && errno == EINTR);
+  return int_result(env, result < 0 ? -errno : 0);
+}
+
 /* lseek(fd, position, whence): position */
 static napi_value seek(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
@@ -278,6 +291,7 @@ void add_file_io(napi_env env, napi_value exports) {
   add_function(env, exports, "preadCached", read_positioned_cached);
   add_function(env, exports, "pwrite", write_positioned);
   add_function(env, exports, "fallocate", allocate);
+  add_function(env, exports, "ftruncate", truncate_file);
   add_function(env, exports, "lseek", seek);
   add_function(env, exports, "fileSize", file_size);
   add_function(env, exports, "allocatedBytes", allocated_bytes);

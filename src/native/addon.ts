@@ -4,7 +4,7 @@
  * Failed system calls are returned, not thrown: as the errno, negated (`-2` is ENOENT). `errnoName` gives its name.
  * Positions and sizes are in bytes, below 2^53.
  */
-import { getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
 import { crc32cByTable } from './crc32c-table.js';
 import { loadNative } from './load.js';
 
@@ -27,6 +27,7 @@ interface Addon {
   preadCached(fd: number, into: Uint8Array, offset: number, length: number, position: number): number;
   pwrite(fd: number, from: Uint8Array, offset: number, length: number, position: number): number;
   fallocate(fd: number, mode: number, position: number, length: number): number;
+  ftruncate(fd: number, size: number): number;
   lseek(fd: number, position: number, whence: number): number;
   fileSize(fd: number): number;
   allocatedBytes(fd: number): number;
@@ -42,8 +43,17 @@ interface Addon {
 
 const addon = loadNative<Addon>('../../../native/build/Release/razorfs.node', 'The native addon');
 
+/** Not util.getSystemErrorName, which knows libuv's errors only: EDQUOT is unknown to it, and EOPNOTSUPP is ENOTSUP. */
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map([
+  ...Object.entries(constants.errno).map(([name, number]): [number, string] => [number, name]),
+  // Numbers with two names on Linux (errno(3)), and one of file systems that Node leaves out: damage found by the host.
+  [constants.errno.EOPNOTSUPP, 'EOPNOTSUPP'],
+  [constants.errno.EAGAIN, 'EAGAIN'],
+  [117, 'EUCLEAN'],
+]);
+
 /** The name of a negative errno, for example `ENOSPC` for -28. */
-export const errnoName = (result: number): string => getSystemErrorName(result);
+export const errnoName = (result: number): string => ERRNO_NAMES.get(-result) ?? `errno ${-result}`;
 
 /** Opens /dev/fuse; returns a descriptor that is O_NONBLOCK and close-on-exec. */
 export const openFuseDevice = addon.openFuseDevice;
@@ -72,6 +82,8 @@ export const preadCached = addon.preadCached;
 export const pwrite = addon.pwrite;
 /** fallocate(2). */
 export const fallocate = addon.fallocate;
+/** ftruncate(2). */
+export const ftruncate = addon.ftruncate;
 /** lseek(2). */
 export const lseek = addon.lseek;
 /** st_size of fstat(2). */

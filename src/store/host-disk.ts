@@ -16,6 +16,7 @@ import {
   fdatasyncInBackground,
   fileSize,
   fileSystemStatistics,
+  ftruncate,
   lseek,
   pread,
   preadCached,
@@ -36,9 +37,9 @@ const ENXIO = -6;
 const EAGAIN = -11;
 const EOPNOTSUPP = -95;
 
-/** The smallest unit that hosts allocate, and the size of a write of zeros. Bytes. */
-const BLOCK_BYTES = 4096;
-const ZEROS = new Uint8Array(1 << 20);
+/** How much is written at once where the host cannot allocate or free by itself. */
+const CHUNK_BYTES = 1 << 20;
+const ZEROS = new Uint8Array(CHUNK_BYTES);
 
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   read: fs.constants.O_RDONLY,
@@ -51,7 +52,10 @@ const onHost = <T>(syscall: string, path: string, call: () => T): T => {
   try {
     return call();
   } catch (error) {
-    throw new DiskError((error as NodeJS.ErrnoException).code ?? 'EIO', syscall, path);
+    // By number: libuv's name, `code`, is missing for errno numbers that it does not know, as EDQUOT.
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new DiskError(errnoName(errno), syscall, path);
   }
 };
 
@@ -98,7 +102,7 @@ class HostDiskFile implements DiskFile {
   }
 
   truncate(size: number): void {
-    onHost('ftruncate', this.path, () => fs.ftruncateSync(this.#fd, size));
+    this.#checked('ftruncate', ftruncate(this.#fd, size));
   }
 
   allocate(position: number, length: number): void {
@@ -176,20 +180,19 @@ class HostDiskFile implements DiskFile {
     return result;
   }
 
-  /** For hosts without fallocate: writes each block below the old end back as it is, and zeros from there on. */
+  /** For hosts without fallocate: writes what is there back as it is, holes included, and zeros past the old end. */
   #allocateByWriting(position: number, length: number, size: number): void {
     const end = position + length;
-    const byte = new Uint8Array(1);
-    const firstBlock = position - (position % BLOCK_BYTES);
-    for (let at = firstBlock; at < Math.min(end, size); at += BLOCK_BYTES) {
-      this.read(byte, 0, 1, at);
-      this.write(byte, 0, 1, at);
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    for (let at = position; at < Math.min(end, size); at += CHUNK_BYTES) {
+      const part = this.read(chunk, 0, Math.min(CHUNK_BYTES, end - at), at);
+      this.write(chunk, 0, part, at);
     }
     this.#writeZeros(Math.max(position, size), end);
   }
 
   #writeZeros(from: number, to: number): void {
-    for (let at = from; at < to; at += ZEROS.length) this.write(ZEROS, 0, Math.min(ZEROS.length, to - at), at);
+    for (let at = from; at < to; at += CHUNK_BYTES) this.write(ZEROS, 0, Math.min(CHUNK_BYTES, to - at), at);
   }
 }
 
