@@ -51,6 +51,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   damaged: EXIT.store,
   'not-empty': EXIT.store,
   'in-use': EXIT.inUse,
+  'bad-label': EXIT.usage,
   'no-permission': EXIT.permission,
   'no-space': EXIT.noSpace,
   'not-built': EXIT.failure,

@@ -70,13 +70,13 @@ const rows = (pairs: readonly (readonly [string, string])[]): string[] =>
 
 function statusRows(status: MountStatus): [string, string][] {
   const { volume } = status;
-  const { nodes, strings, packs, blobs, log } = volume.bytes;
+  const { nodes, strings, packs, log } = volume.bytes;
   const label = volume.label === '' ? '' : ` "${volume.label}"`;
   const result: [string, string][] = [
     ['store', `${status.store}${label}`],
     ['uuid', volume.uuid],
-    ['used', `${formatBytes(nodes + strings + packs + blobs + log)} in ${formatCount(volume.inodes)} inodes`],
-    ['', `data ${formatBytes(blobs + packs)}, metadata ${formatBytes(nodes + strings)}, log ${formatBytes(log)}`],
+    ['used', `${formatBytes(volume.dataBytes)} in ${formatCount(volume.inodes)} inodes`],
+    ['host files', `metadata ${formatBytes(nodes + strings)}, packs ${formatBytes(packs)}, log ${formatBytes(log)}`],
     ['durability', `${volume.durability}, commits every ${formatDuration(volume.commitIntervalMs)}`],
     ['recovery', volume.recovery.clean ? 'none was needed' : recoveryLine(volume.recovery)],
     [

@@ -23,7 +23,7 @@ export function humanLine(line: string): string {
   const record: Record<string, unknown> = JSON.parse(line);
   const fields = Object.entries(record)
     .filter(([name]) => !UNTOLD_FIELDS.has(name))
-    .map(([name, value]) => `${name} ${fieldText(value)}`);
+    .map(([name, value]) => (name === 'err' ? fieldText(value) : `${name} ${fieldText(value)}`));
   const time = new Date(Number(record.time)).toTimeString().slice(0, 8);
   const level = LEVEL_NAMES[Number(record.level)] ?? '';
   return `${time} ${level}${String(record.msg)}${fields.length > 0 ? ` (${fields.join(', ')})` : ''}\n`;
@@ -37,5 +37,5 @@ export function openLog(file: LogFile | undefined, terminal: ((line: string) => 
       terminal?.(humanLine(line));
     },
   };
-  return pino({ base: { pid: process.pid }, serializers: { error: pino.stdSerializers.err } }, destination);
+  return pino({ base: { pid: process.pid } }, destination);
 }

@@ -5,7 +5,7 @@ import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { chooseSuperblock } from '../store/superblock.js';
-import { Volume } from '../volume/volume.js';
+import { createVolume } from './create-volume.js';
 import { directoryState, eraseStore, makeStoreDirectory, notAStore } from './store-directory.js';
 import { explainStoreFailure } from './store-failure.js';
 
@@ -26,7 +26,7 @@ export async function makeStore(store: string, label: string, force: boolean): P
     refuseUnlessFree(store, force);
     eraseStore(store);
     const disk = new HostDisk(store);
-    await Volume.create(disk, { label });
+    await createVolume(disk, label);
     const superblock = chooseSuperblock(disk);
     return { store, uuid: superblock.uuid, label: superblock.label };
   } catch (error) {

@@ -40,10 +40,10 @@ function heldPath(pid: string, mountPoint: string): string | undefined {
   return undefined;
 }
 
-/** The first `countMax` processes that use the mount at `mountPoint`. */
+/** The first `countMax` processes, this one aside, that use the mount at `mountPoint`. */
 export function mountUsers(mountPoint: string, countMax: number): MountUser[] {
   const users: MountUser[] = [];
-  for (const pid of entries('/proc').filter((name) => /^\d+$/.test(name))) {
+  for (const pid of entries('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
     const path = heldPath(pid, mountPoint);
     if (path !== undefined) {
       users.push({ pid: Number(pid), name: processName(pid), path });

@@ -9,6 +9,7 @@ import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { Volume } from '../volume/volume.js';
+import { createVolume } from './create-volume.js';
 import { type Logger, openLog } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
 import type { MountRequest } from './mount-request.js';
@@ -51,13 +52,13 @@ export class OpenedStore {
       const created = directoryState(store) !== 'store';
       const disk = new HostDisk(store, { readOnly: request.readOnly });
       if (created) {
-        await Volume.create(disk, { label: request.label });
+        await createVolume(disk, request.label);
       }
-      const volume = Volume.open(disk, {
+      const volume = await Volume.open(disk, {
         durability: request.durability,
         commitIntervalMs: request.commitIntervalMs,
         readOnly: request.readOnly,
-        bootId: hostBootId(),
+        bootId: readFileSync(BOOT_ID, 'latin1').trim(),
         log,
         now: () => performance.timeOrigin + performance.now(),
       });
@@ -95,9 +96,4 @@ function checkPlaceForStore(store: string, state: Exclude<DirectoryState, 'store
   if (state === 'missing') {
     makeStoreDirectory(store);
   }
-}
-
-/** The boot id as 32 hexadecimal digits. */
-function hostBootId(): string {
-  return readFileSync(BOOT_ID, 'latin1').trim().replaceAll('-', '');
 }

@@ -3,9 +3,9 @@
  * taken, no mount on top of another.
  */
 import { checkMountPoint } from '../fuse/mount-point.js';
+import { livenessOf } from './liveness.js';
 import { MountError } from './mount-error.js';
 import { FILE_SYSTEM_TYPE, mountAt } from './mount-table.js';
-import { isDead } from './unmount.js';
 
 /** Throws what stands against a mount of `store` on `mountPoint`; both are paths as `paths.ts` makes them. */
 export function checkPreconditions(mountPoint: string, store: string, nonempty: boolean): void {
@@ -19,7 +19,7 @@ function checkNotMounted(mountPoint: string): void {
   if (entry?.type !== FILE_SYSTEM_TYPE) {
     return;
   }
-  if (isDead(entry)) {
+  if (livenessOf(mountPoint) === 'dead') {
     throw new MountError(
       'dead-mount',
       `On ${mountPoint} is a mount whose daemon is gone.`,

@@ -24,9 +24,9 @@ export function watchProcess(mount: ControlledMount, log: Logger, hasTerminal: b
     }
   });
   process.on('uncaughtException', (error, origin) => {
-    log.fatal({ error, origin }, 'unexpected failure: ending; the next mount recovers');
+    log.fatal({ err: error, origin }, 'unexpected failure: ending; the next mount recovers');
     process.exit(EXIT_UNCAUGHT);
   });
   process.removeAllListeners('warning');
-  process.on('warning', (warning) => log.warn({ error: warning }, 'warning from Node.js'));
+  process.on('warning', (warning) => log.warn({ err: warning }, 'warning from Node.js'));
 }

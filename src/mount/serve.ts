@@ -36,9 +36,8 @@ export async function serve(request: MountRequest, terminal?: (line: string) => 
     watchProcess(mount, store.log, terminal !== undefined);
     return mount;
   } catch (error) {
-    store.log.error({ error }, 'not mounted');
-    await store.closeVolume();
-    store.release();
+    store.log.error({ err: error }, 'not mounted');
+    await store.closeVolume().finally(() => store.release());
     throw error;
   }
 }
@@ -99,7 +98,7 @@ export class ServedMount implements ControlledMount {
     };
     this.ended = this.#serveToTheEnd();
     control.serve(this);
-    store.log.info({ ...this.report }, 'mounted');
+    store.log.info({ mountPoint, store: store.path, created: store.created, recovery }, 'mounted');
   }
 
   status(): MountStatus {
@@ -138,7 +137,7 @@ export class ServedMount implements ControlledMount {
       if (error === undefined) {
         return;
       }
-      log.warn({ error, users: mountUsers(mountPoint, USERS_LOGGED_MAX) }, 'in use: unmounting lazily');
+      log.warn({ err: error, users: mountUsers(mountPoint, USERS_LOGGED_MAX) }, 'in use: unmounting lazily');
       await detachInChild(mountPoint, true);
     }
     setTimeout(() => {
@@ -153,11 +152,15 @@ export class ServedMount implements ControlledMount {
     // Whoever still waits for an answer gets ENOTCONN from here on.
     closeSync(this.#fd);
     this.#control.withdraw();
+    const { readOnlyReason } = this.#store.volume;
     let failure = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
+    if (readOnlyReason !== this.report.readOnlyReason) {
+      failure ||= `it had turned read-only: ${readOnlyReason}`;
+    }
     try {
       await this.#store.closeVolume();
     } catch (error) {
-      log.error({ error }, 'the store could not be closed');
+      log.error({ err: error }, 'the store could not be closed');
       failure ||= error instanceof Error ? error.message : String(error);
     }
     log.info({ end: end.reason, failure }, 'unmounted');

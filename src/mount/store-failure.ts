@@ -36,6 +36,7 @@ function adviceFor(store: string, error: StoreError): string {
       return 'Name an empty or new directory for the store.';
     case 'newer-format':
     case 'in-use':
+    case 'bad-label':
     case 'no-space':
     case 'no-permission':
     case 'not-empty':

@@ -3,11 +3,11 @@
  */
 import { ControlClient } from './control-client.js';
 import type { MountStatus } from './control-protocol.js';
+import { livenessOf } from './liveness.js';
 import { MountError } from './mount-error.js';
 import { FILE_SYSTEM_TYPE, type MountEntry, mountAt, mountsOfStore, razorfsMounts } from './mount-table.js';
 import { mountPointPath, storePath } from './paths.js';
 import { directoryState, notAStore } from './store-directory.js';
-import { isDead } from './unmount.js';
 
 export type MountState =
   | { readonly state: 'mounted'; readonly mountPoint: string; readonly store: string; readonly status: MountStatus }
@@ -64,9 +64,14 @@ async function stateOfMount(entry: MountEntry): Promise<MountState> {
   } catch (error) {
     return { state: 'unknown', mountPoint, store, reason: error instanceof Error ? error.message : String(error) };
   }
-  return isDead(entry)
-    ? { state: 'dead', mountPoint, store }
-    : { state: 'unknown', mountPoint, store, reason: 'No daemon listens in its store.' };
+  switch (livenessOf(mountPoint)) {
+    case 'dead':
+      return { state: 'dead', mountPoint, store };
+    case 'silent':
+      return { state: 'unknown', mountPoint, store, reason: 'its daemon does not answer' };
+    case 'alive':
+      return { state: 'unknown', mountPoint, store, reason: 'its daemon cannot be found' };
+  }
 }
 
 async function askDaemon(store: string): Promise<MountStatus | undefined> {

@@ -2,10 +2,10 @@
  * Unmounting from outside the daemon: `razorfs umount`. It is done when the daemon has written its last checkpoint, not when
  * the mount is out of sight.
  */
-import { statSync } from 'node:fs';
 import { FuseError } from '../fuse/fuse-error.js';
 import { unmount as fuseUnmount } from '../fuse/unmount.js';
 import { ControlClient, type DaemonEnd } from './control-client.js';
+import { livenessOf } from './liveness.js';
 import { MountError } from './mount-error.js';
 import { FILE_SYSTEM_TYPE, type MountEntry, mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
@@ -21,16 +21,6 @@ export interface UnmountReport {
    * `cleared`: it was a dead mount, whose daemon had ended before.
    */
   readonly outcome: 'clean' | 'detached' | 'cleared';
-}
-
-/** Whether the mount's daemon is gone: every access answers ENOTCONN. */
-export function isDead(entry: MountEntry): boolean {
-  try {
-    statSync(entry.mountPoint);
-    return false;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOTCONN';
-  }
 }
 
 /** Unmounts what `target` names: a mount point, or a store that a daemon serves. */
@@ -67,7 +57,7 @@ async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boo
 
 /** A mount whose daemon does not listen: it has died, or the mount was made under another source name. */
 function unmountUnserved(entry: MountEntry, lazy: boolean): UnmountReport {
-  const dead = isDead(entry);
+  const dead = livenessOf(entry.mountPoint) === 'dead';
   detach(entry.mountPoint, lazy || dead);
   return { mountPoint: entry.mountPoint, store: entry.source, outcome: dead ? 'cleared' : 'detached' };
 }
@@ -108,7 +98,7 @@ function detach(mountPoint: string, lazy: boolean): void {
       throw error;
     }
     const users = mountUsers(mountPoint, USERS_NAMED_MAX).map(
-      (user) => `${user.name} (pid ${user.pid}) has ${user.path}`,
+      (user) => `${user.name} (pid ${user.pid}) uses ${user.path}`,
     );
     const advice = `End what uses it, or take it out of sight with: razorfs umount --lazy ${mountPoint}`;
     throw new MountError('busy', `${mountPoint} is in use.`, [...users, advice].join('\n'));

@@ -24,7 +24,8 @@ const STATUS: MountStatus = {
     commitIntervalMs: 5000,
     readOnlyReason: '',
     inodes: 1,
-    bytes: { nodes: 0, strings: 0, packs: 0, blobs: 0, log: 0 },
+    dataBytes: 0,
+    bytes: { nodes: 0, strings: 0, packs: 0, log: 0 },
     epoch: 1,
     lsn: 0,
     recovery: {

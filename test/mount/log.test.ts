@@ -11,12 +11,12 @@ t.test('writes JSON to the file and a sentence to the terminal', async (t) => {
   const file = new LogFile(path.join(t.testdir(), 'razorfs.log'));
   const seen: string[] = [];
   const log = openLog(file, (line) => seen.push(line));
-  log.warn({ store: '/s', error: new Error('boom'), count: 3 }, 'something happened');
+  log.warn({ store: '/s', err: new Error('boom'), count: 3 }, 'something happened');
   log.info('and went on');
   file.close();
   const [first] = readFileSync(file.path, 'utf8').split('\n');
-  t.match(JSON.parse(first!), { level: 40, msg: 'something happened', store: '/s', error: { message: 'boom' } });
-  t.match(seen[0], /^\d\d:\d\d:\d\d warning: something happened \(store \/s, error boom, count 3\)\n$/);
+  t.match(JSON.parse(first!), { level: 40, msg: 'something happened', store: '/s', err: { message: 'boom' } });
+  t.match(seen[0], /^\d\d:\d\d:\d\d warning: something happened \(store \/s, boom, count 3\)\n$/);
   t.match(seen[1], /^\d\d:\d\d:\d\d and went on\n$/);
 });
 
