@@ -78,7 +78,7 @@ const WORDS: ReadonlyMap<string, Changes> = new Map<string, Changes>([
 /** Words of fstab(5) that speak to those who mount, not to the file system. */
 const NOT_FOR_US: ReadonlySet<string> = new Set(['auto', 'noauto', 'user', 'nouser', 'users', 'nofail', '_netdev']);
 
-function valueOf(word: string, key: string): string | undefined {
+function valueAfter(word: string, key: string): string | undefined {
   return word.startsWith(`${key}=`) ? word.slice(key.length + 1) : undefined;
 }
 
@@ -90,11 +90,11 @@ function changesOf(word: string): Changes {
   if (NOT_FOR_US.has(word) || word.startsWith('x-') || word.startsWith('comment=')) {
     return {};
   }
-  const fsname = valueOf(word, 'fsname');
+  const fsname = valueAfter(word, 'fsname');
   if (fsname !== undefined && fsname !== '') {
     return { fsname };
   }
-  const maxRead = valueOf(word, 'max_read');
+  const maxRead = valueAfter(word, 'max_read');
   if (maxRead !== undefined && /^[1-9][0-9]{0,9}$/.test(maxRead)) {
     return { maxRead: Number(maxRead) };
   }
