@@ -71,7 +71,7 @@ t.test('layers import downwards only', async (t) => {
       t.fail(`${file.name} belongs to no layer that this test knows`);
       continue;
     }
-    for (const specifier of importsOf(file).filter((specifier) => specifier.startsWith('.'))) {
+    for (const specifier of importsOf(file).filter((specifier) => /^\.\.?\//.test(specifier))) {
       const target = path.join(path.dirname(file.name), specifier);
       const to = layerOf(target);
       if (to === undefined || HEIGHT[to] === undefined) {

@@ -12,7 +12,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -148,16 +148,17 @@ function watchPoints(parser, count, messages) {
   });
 }
 
-/** Mount points of RazorFS, and of test file systems (fuse.razorfs…), as the kernel lists them. */
-function razorfsMounts() {
+/** Mount points of RazorFS where tests mount: below this checkout and the directory for temporary files. */
+function testMounts() {
   return readFileSync('/proc/self/mountinfo', 'latin1')
     .split('\n')
     .filter((line) => / - fuse\.razorfs/.test(line))
-    .map((line) => line.split(' ')[4].replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))));
+    .map((line) => line.split(' ')[4].replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))))
+    .filter((mountPoint) => [ROOT, tmpdir()].some((directory) => mountPoint.startsWith(`${directory}/`)));
 }
 
 function reportMountsLeftBehind(before) {
-  const left = razorfsMounts().filter((mountPoint) => !before.includes(mountPoint));
+  const left = testMounts().filter((mountPoint) => !before.includes(mountPoint));
   for (const mountPoint of left) {
     const how = process.getuid() === 0 ? ['umount', ['-l', mountPoint]] : ['fusermount3', ['-u', '-z', mountPoint]];
     const taken = spawnSync(...how).status === 0 ? 'it was taken down' : 'it could not be taken down';
@@ -167,7 +168,7 @@ function reportMountsLeftBehind(before) {
 }
 
 setUp();
-const mountsBefore = razorfsMounts();
+const mountsBefore = testMounts();
 const { Parser } = await import('tap-parser');
 const started = Date.now();
 const files = testFiles();
