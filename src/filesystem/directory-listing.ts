@@ -12,8 +12,8 @@ import type { Volume } from '../volume/volume.js';
 import { loadDirectory } from './access.js';
 import type { DirectoryVisitor } from './operations.js';
 
-const DOT = Buffer.from('.');
-const DOT_DOT = Buffer.from('..');
+const DOT = Uint8Array.of(0x2e);
+const DOT_DOT = Uint8Array.of(0x2e, 0x2e);
 const COOKIE_AFTER_DOT = 1;
 const COOKIE_AFTER_DOT_DOT = 2;
 const COOKIE_OFFSET = 2;

@@ -15,7 +15,7 @@
  */
 import { asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
 import type { Log } from '../wal/log.js';
-import { type Applier, PAGES_PER_OPERATION } from './apply.js';
+import { type Applier, PAGES_PER_OPERATION } from './apply/applier.js';
 import { Inode } from './inode.js';
 import { decodeOperation, encodedBytesMax, type Operation } from './operation.js';
 import type { VolumeState } from './state.js';

@@ -6,13 +6,10 @@
  * - Space for all that an operation needs is reserved before it is logged: it happens wholly or is refused (ENOSPC).
  * - After damage or a failed sync nothing is changed any more (`readOnlyReason`): what is on disk stays as recovery needs it.
  */
-import { randomUUID } from 'node:crypto';
-import { BLOBS_DIRECTORY, BlobStore } from '../blobs/blob-store.js';
-import { PACKS_DIRECTORY, Packs } from '../blobs/packs.js';
+import { BlobStore } from '../blobs/blob-store.js';
+import { Packs } from '../blobs/packs.js';
 import { EROFS } from '../errors/errno.js';
-import { StoreError } from '../errors/store-error.js';
 import { type Disk, DiskError } from '../store/disk.js';
-import { GEOMETRY_DEFAULT, type Geometry } from '../store/geometry.js';
 import {
   chooseSuperblock,
   FORMAT_VERSION,
@@ -21,16 +18,16 @@ import {
   type Superblock,
   SuperblockFile,
 } from '../store/superblock.js';
-import { asBlobId, asEpoch, asIno, asLsn, type BlobId, type Ino, NO_ADDRESS, ROOT_INO } from '../store/units.js';
+import { asLsn, type BlobId, type Ino } from '../store/units.js';
 import { StringTable } from '../strings/string-table.js';
 import { PageStore } from '../tree/page-store.js';
 import { Tree } from '../tree/tree.js';
-import { LOG_DIRECTORY, Log } from '../wal/log.js';
-import { Applier, PAGES_PER_OPERATION } from './apply.js';
+import { Log } from '../wal/log.js';
+import { Applier, PAGES_PER_OPERATION } from './apply/applier.js';
 import { Checkpointer } from './checkpoint.js';
 import { Committer } from './committer.js';
-import { Inode, type Timestamp, timestampOf } from './inode.js';
-import { S_IFDIR } from './mode.js';
+import { createStore } from './create.js';
+import { type Timestamp, timestampOf } from './inode.js';
 import { encodedBytesMax, encodeOperation, type Operation, operationCode } from './operation.js';
 import type { RecoveryReport, VolumeOptions, VolumeStatus } from './options.js';
 import { replay, reserveFor } from './recovery.js';
@@ -49,15 +46,6 @@ const frees = (operation: Operation): boolean =>
   operation.type === 'unlink' ||
   operation.type === 'removeXattr' ||
   (operation.type === 'resize' && operation.size === 0);
-
-export interface CreateOptions {
-  readonly label: string;
-  readonly geometry?: Geometry;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  /** Owner of the root directory. */
-  readonly owner: { readonly uid: number; readonly gid: number };
-}
 
 export class Volume {
   readonly #disk: Disk;
@@ -82,46 +70,7 @@ export class Volume {
   // ── Making and opening ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Makes a store with an empty root directory on a disk that has none. Throws StoreError and DiskError. */
-  static async create(disk: Disk, options: CreateOptions): Promise<void> {
-    if (Buffer.byteLength(options.label) > LABEL_BYTES_MAX) {
-      throw new StoreError('bad-label', `a label has at most ${LABEL_BYTES_MAX} bytes`);
-    }
-    const geometry = options.geometry ?? GEOMETRY_DEFAULT;
-    const uuid = randomUUID().replaceAll('-', '');
-    for (const directory of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(directory);
-    const pages = PageStore.create(disk, geometry.nodesSegmentBytes);
-    const tree = Tree.create(pages);
-    insertRoot(tree, options);
-    const checkpoint = pages.beginCheckpoint();
-    await pages.writeCheckpoint(checkpoint);
-    const superblock: Superblock = {
-      uuid,
-      label: options.label,
-      geometry,
-      sequence: 1,
-      epoch: checkpoint.epoch,
-      lsn: asLsn(0),
-      root: tree.root,
-      nodesCapacity: pages.file.capacity,
-      stringsEnd: NO_ADDRESS,
-      packsEnd: NO_ADDRESS,
-      nextIno: asIno(ROOT_INO + 1),
-      nextBlob: asBlobId(1),
-      inodes: 1,
-      dataBytes: 0,
-      mountCount: 0,
-      createdMs: Math.floor(options.now),
-      clean: true,
-      bootId: '0'.repeat(32),
-    };
-    pages.close();
-    disk.syncDirectory('');
-    // The superblock comes last: a store exists when it is there.
-    const file = new SuperblockFile(disk, 'create');
-    await file.write(superblock);
-    file.close();
-    disk.syncDirectory('');
-  }
+  static readonly create = createStore;
 
   /** Opens a store, recovering it if need be. Throws StoreError, CorruptionError and DiskError. */
   static async open(disk: Disk, options: VolumeOptions): Promise<Volume> {
@@ -432,31 +381,12 @@ export class Volume {
         packs: packs.arena.byteLength,
         log: this.#log.byteLength,
       },
-      epoch: asEpoch(pages.epoch),
+      epoch: pages.epoch,
       lsn: this.#log.tail,
       recovery: this.recovery,
     };
   }
 }
 
-function insertRoot(tree: Tree, options: CreateOptions): void {
-  const root = new Inode();
-  const now = timestampOf(options.now);
-  root.ino = ROOT_INO;
-  root.mode = S_IFDIR | 0o755;
-  root.nlink = 2;
-  root.uid = options.owner.uid;
-  root.gid = options.owner.gid;
-  root.parent = ROOT_INO;
-  root.setAtime(now);
-  root.setChanged(now);
-  root.btimeSeconds = now.seconds;
-  root.btimeNanoseconds = now.nanoseconds;
-  root.insert(tree);
-}
-
 const isLackOfSpace = (error: unknown): boolean =>
   error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
-
-/** Whether a disk holds a store, of whatever format. */
-export const holdsStore = (disk: Disk): boolean => disk.exists(SUPERBLOCK_NAME);

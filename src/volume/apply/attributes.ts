@@ -1,0 +1,82 @@
+/**
+ * Applies the operations on attributes, plain and extended.
+ */
+import { CorruptionError } from '../../errors/corruption.js';
+import { asAddress, type Ino } from '../../store/units.js';
+import { Inode } from '../inode.js';
+import { KIND_XATTR, readU64, writeU64, XATTR_BYTES } from '../items.js';
+import type { RemoveXattrOperation, SetAttributesOperation, SetXattrOperation } from '../operation.js';
+import type { VolumeState } from '../state.js';
+import { loadInode } from './load.js';
+
+export class AttributeChanges {
+  readonly #state: VolumeState;
+  readonly #inode = new Inode();
+
+  constructor(state: VolumeState) {
+    this.#state = state;
+  }
+
+  setAttributes(operation: SetAttributesOperation): void {
+    const inode = loadInode(this.#state, this.#inode, operation.ino);
+    inode.mode = operation.mode;
+    inode.uid = operation.uid;
+    inode.gid = operation.gid;
+    inode.setAtime(operation.atime);
+    inode.setMtime(operation.mtime);
+    inode.setCtime(operation.ctime);
+    inode.store(this.#state.tree);
+  }
+
+  setXattr(operation: SetXattrOperation): void {
+    const { tree, strings, xattrs } = this.#state;
+    const { ino, name, value } = operation;
+    const inode = loadInode(this.#state, this.#inode, ino);
+    let minor = xattrs.find(ino, name);
+    if (minor >= 0) {
+      strings.release(asAddress(readU64(tree.words, tree.valueWord + 2)));
+      tree.modify(ino, KIND_XATTR, minor);
+    } else {
+      minor = xattrs.freeMinor;
+      const nameAddress = strings.add({ object: ino, kind: KIND_XATTR, minor }, name);
+      tree.insert(ino, KIND_XATTR, minor, XATTR_BYTES);
+      writeU64(tree.words, tree.valueWord, nameAddress);
+      inode.xattrs++;
+    }
+    writeU64(tree.words, tree.valueWord + 2, strings.add({ object: ino, kind: KIND_XATTR, minor }, value));
+    inode.mode = operation.mode;
+    inode.setCtime(operation.time);
+    inode.store(tree);
+  }
+
+  removeXattr(operation: RemoveXattrOperation): void {
+    const { tree, xattrs } = this.#state;
+    const minor = xattrs.find(operation.ino, operation.name);
+    if (minor < 0) throw new CorruptionError(`inode ${operation.ino}`, 'an extended attribute is missing');
+    this.#releaseXattr();
+    tree.remove(operation.ino, KIND_XATTR, minor);
+    const inode = loadInode(this.#state, this.#inode, operation.ino);
+    inode.xattrs--;
+    inode.setCtime(operation.time);
+    inode.store(tree);
+  }
+
+  /** Releases the strings of the extended attribute at the tree's position. */
+  #releaseXattr(): void {
+    const { tree, strings } = this.#state;
+    const name = asAddress(readU64(tree.words, tree.valueWord));
+    const value = asAddress(readU64(tree.words, tree.valueWord + 2));
+    strings.release(name);
+    strings.release(value);
+  }
+
+  /** Releases all extended attributes of an inode that goes. */
+  removeAllXattrs(ino: Ino): void {
+    const { tree } = this.#state;
+    while (tree.seek(ino, KIND_XATTR, 0) && tree.isAt(ino, KIND_XATTR)) {
+      const minor = tree.minor;
+      this.#releaseXattr();
+      tree.remove(ino, KIND_XATTR, minor);
+    }
+  }
+}
