@@ -10,14 +10,7 @@ import { BlobStore } from '../blobs/blob-store.js';
 import { Packs } from '../blobs/packs.js';
 import { EROFS } from '../errors/errno.js';
 import { type Disk, DiskError } from '../store/disk.js';
-import {
-  chooseSuperblock,
-  FORMAT_VERSION,
-  LABEL_BYTES_MAX,
-  SUPERBLOCK_NAME,
-  type Superblock,
-  SuperblockFile,
-} from '../store/superblock.js';
+import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
 import { asLsn, type BlobId, type Ino } from '../store/units.js';
 import { StringTable } from '../strings/string-table.js';
 import { PageStore } from '../tree/page-store.js';
