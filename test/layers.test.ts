@@ -1,7 +1,7 @@
 /**
  * The house as drawn: which layer may import which, how long a file may be, who loads the addon, and no `any`.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -35,6 +35,10 @@ interface SourceFile {
 }
 
 function filesUnder(directory: string, extensions: readonly string[]): SourceFile[] {
+  // A directory of a layer that is yet to come is not in a clone.
+  if (!existsSync(path.join(ROOT, directory))) {
+    return [];
+  }
   return readdirSync(path.join(ROOT, directory), { recursive: true, encoding: 'utf8' })
     .map((name) => `${directory}/${name}`)
     .filter((name) => extensions.includes(path.extname(name)) && !name.startsWith('native/build/'))
