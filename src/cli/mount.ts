@@ -1,7 +1,9 @@
 /**
  * `razorfs mount MNT`, also `razorfs MNT`: mounts and returns when programs can use it, or serves in the foreground.
  */
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { FuseError } from '../fuse/fuse-error.js';
 import type { MountReport, MountRequest } from '../mount/mount-request.js';
 import { mountPointPath, storePath } from '../mount/paths.js';
 import { startDaemon } from '../mount/start-daemon.js';
@@ -58,6 +60,7 @@ export function mountCommand(): Command {
 }
 
 async function mount(given: string, options: MountOptions): Promise<void> {
+  refuseMistypedCommand(given);
   const mountPoint = mountPointPath(given);
   const store = storePath(locateStore(options.store).path);
   const request: MountRequest = {
@@ -78,6 +81,14 @@ async function mount(given: string, options: MountOptions): Promise<void> {
     process.exit(error === '' ? EXIT.success : EXIT.notClean);
   }
   report(await startDaemon(request), options);
+}
+
+/** `razorfs statsu` is a mount on the directory statsu to the parser; to its author it is something else. */
+function refuseMistypedCommand(given: string): void {
+  if (!given.includes('/') && !existsSync(given)) {
+    const message = `There is neither a command nor a directory of the name "${given}".`;
+    throw new FuseError('mount-point', message, 'razorfs --help   lists the commands.');
+  }
 }
 
 function report(mounted: MountReport, options: MountOptions): void {

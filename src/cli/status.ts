@@ -81,7 +81,7 @@ function statusRows(status: MountStatus): [string, string][] {
     ['recovery', volume.recovery.clean ? 'none was needed' : recoveryLine(volume.recovery)],
     [
       'daemon',
-      `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.residentBytes)} in memory`,
+      `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.privateBytes)} of memory`,
     ],
   ];
   if (volume.readOnlyReason !== '') {

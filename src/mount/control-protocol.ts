@@ -31,8 +31,8 @@ export interface MountStatus {
   /** The kind of memory that the store lies in, and with which it goes when the machine stops; null for a disk. */
   readonly volatile: VolatileKind | null;
   readonly volume: VolumeStatus;
-  /** Memory of the serving process that is in RAM, shared pages of the store's maps included. */
-  readonly residentBytes: number;
+  /** RAM that the serving process has for itself (RssAnon, proc_pid_status(5)): without the mapped pages of the store. */
+  readonly privateBytes: number;
 }
 
 /** The longest line that either side takes, in characters. */

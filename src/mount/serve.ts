@@ -5,7 +5,7 @@
  * The end has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes this
  * process do so; either way the session ends, and only then is the volume closed, the lock released, and success told.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { FileSystem } from '../filesystem/filesystem.js';
 import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
@@ -110,7 +110,7 @@ export class ServedMount implements ControlledMount {
       startedAt: this.#startedAt,
       volatile,
       volume: this.#store.volume.status(),
-      residentBytes: process.memoryUsage.rss(),
+      privateBytes: privateBytes(),
     };
   }
 
@@ -168,4 +168,9 @@ export class ServedMount implements ControlledMount {
     await this.#control.dismiss(failure);
     return failure;
   }
+}
+
+function privateBytes(): number {
+  const match = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  return Number(match?.[1] ?? 0) * 1024;
 }

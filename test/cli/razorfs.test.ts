@@ -53,6 +53,12 @@ t.test('what it does not understand is a usage error', async (t) => {
   }
 });
 
+t.test('a mistyped command is not taken for a directory', async (t) => {
+  const { code, stderr } = await razorfs(['statsu'], { cwd: t.testdir() });
+  t.equal(code, EXIT.mountPoint);
+  t.match(stderr, 'neither a command nor a directory of the name "statsu"');
+});
+
 t.test('errors are JSON for those who asked for it', async (t) => {
   const directory = t.testdir();
   const { code, stdout, stderr } = await razorfs(['umount', '--json', directory]);

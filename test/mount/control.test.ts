@@ -37,7 +37,7 @@ const STATUS: MountStatus = {
       milliseconds: 0,
     },
   },
-  residentBytes: 1,
+  privateBytes: 1,
 };
 
 class StandIn implements ControlledMount {
