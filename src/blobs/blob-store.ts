@@ -136,6 +136,14 @@ export class BlobStore {
     this.#newIn.delete(id);
   }
 
+  /** Makes the data of a blob, and the blob's existence, durable at once, whatever syncs are under way. A blob that is gone is fine. */
+  syncNow(id: BlobId): void {
+    if (!this.isUnsynced(id)) return;
+    this.file(id).syncNow();
+    const directory = this.#newIn.get(id);
+    if (directory !== undefined) this.#disk.syncDirectory(directory);
+  }
+
   /** Makes all data written so far durable. */
   async syncAll(): Promise<void> {
     await Promise.all([...new Set([...this.#dirty, ...this.#syncing.keys()])].map((id) => this.sync(id)));

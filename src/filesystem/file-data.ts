@@ -133,7 +133,7 @@ export class FileData {
     const { blobs } = this.#volume.state;
     const file = blobs.file(inode.blob);
     if (file.size() <= inode.size) return;
-    this.#volume.commitLogNow();
+    this.#volume.commitNow();
     file.truncate(inode.size);
     file.syncNow();
     blobs.forgetCut(inode.blob);

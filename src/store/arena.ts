@@ -75,6 +75,10 @@ export class Arena {
     this.#end = Math.max(end, ARENA_SEGMENT_HEADER_BYTES);
   }
 
+  get segmentBytes(): number {
+    return this.#options.segmentBytes;
+  }
+
   /** The address at which the next record may begin. */
   get end(): Address {
     return asAddress(this.#end);

@@ -41,6 +41,8 @@ export class Committer {
   #running = false;
   /** Blobs that must be durable before the records which name them count. */
   #barriers = new Set<BlobId>();
+  /** Those of the commit that runs. */
+  #barriersUnderway: ReadonlySet<BlobId> = new Set();
 
   constructor(log: Log, blobs: BlobStore, append: (operation: Operation) => void, fail: (error: unknown) => void) {
     this.#log = log;
@@ -62,6 +64,16 @@ export class Committer {
     else for (const blob of blobs) batch.blobs.add(blob);
     if (!this.#running) void this.#run();
     return batch.promise;
+  }
+
+  /** The same at once, without the data of blobs that no barrier names. */
+  commitNow(): void {
+    const before = this.#log.tail;
+    const blobs = [...new Set([...this.#barriers, ...this.#barriersUnderway])];
+    for (const blob of blobs) this.#blobs.syncNow(blob);
+    if (blobs.length > 0) this.#append({ type: 'synced', before, blobs });
+    this.#barriers.clear();
+    this.#log.syncNow();
   }
 
   async #run(): Promise<void> {
@@ -87,6 +99,7 @@ export class Committer {
     const named = new Set([...blobs, ...this.#barriers]);
     const anyUnsynced = batch.all && this.#blobs.hasUnsynced;
     const barriers = this.#barriers;
+    this.#barriersUnderway = barriers;
     this.#barriers = new Set();
     if (batch.all) await this.#blobs.syncAll();
     else await Promise.all([...blobs].map((blob) => this.#blobs.sync(blob)));
@@ -98,6 +111,7 @@ export class Committer {
       throw error;
     }
     if (this.#log.isDirty) await this.#log.sync();
+    this.#barriersUnderway = new Set();
     if (cuts.size > 0) this.#blobs.cutAll(cuts);
   }
 }

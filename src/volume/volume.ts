@@ -8,10 +8,10 @@
  */
 import { BlobStore } from '../blobs/blob-store.js';
 import { Packs } from '../blobs/packs.js';
-import { EROFS } from '../errors/errno.js';
-import { type Disk, DiskError } from '../store/disk.js';
+import { EIO, EROFS } from '../errors/errno.js';
+import type { Disk } from '../store/disk.js';
 import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
-import { asLsn, type BlobId, type Ino } from '../store/units.js';
+import { asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
 import { StringTable } from '../strings/string-table.js';
 import { PageStore } from '../tree/page-store.js';
 import { Tree } from '../tree/tree.js';
@@ -19,8 +19,10 @@ import { Log } from '../wal/log.js';
 import { Applier, PAGES_PER_OPERATION } from './apply/applier.js';
 import { Checkpointer } from './checkpoint.js';
 import { Committer } from './committer.js';
+import { Compactor } from './compaction.js';
 import { createStore } from './create.js';
 import { type Timestamp, timestampOf } from './inode.js';
+import { isLackOfSpace, type MaintainedVolume, Maintenance } from './maintenance.js';
 import { encodedBytesMax, encodeOperation, type Operation, operationCode } from './operation.js';
 import type { RecoveryReport, VolumeOptions, VolumeStatus } from './options.js';
 import { replay, reserveFor } from './recovery.js';
@@ -28,19 +30,12 @@ import { VolumeState } from './state.js';
 
 /** Free pages that only operations which free something may use, so that a full store can be emptied. */
 const PAGES_KEPT_FOR_FREEING = 256;
-/** A checkpoint is taken when the log since the last one has this many bytes, … */
-const CHECKPOINT_LOG_BYTES = 64 * 1024 * 1024;
-/** … or the epoch this many pages, … */
-const CHECKPOINT_PAGES = 32 * 1024;
-/** … or when something has changed and this many milliseconds have passed. */
-const CHECKPOINT_INTERVAL_MS = 30_000;
-
 const frees = (operation: Operation): boolean =>
   operation.type === 'unlink' ||
   operation.type === 'removeXattr' ||
   (operation.type === 'resize' && operation.size === 0);
 
-export class Volume {
+export class Volume implements MaintainedVolume {
   readonly #disk: Disk;
   readonly #options: VolumeOptions;
   readonly #superblock: Superblock;
@@ -53,9 +48,7 @@ export class Volume {
   readonly #checkpointer: Checkpointer | undefined;
   #recovery: RecoveryReport | undefined;
   #readOnlyReason = '';
-  #checkpointLsn = asLsn(0);
-  #checkpointAtMs = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #maintenance: Maintenance | undefined;
   #closed = false;
   /** The log's tail when a commit was last asked for by `pendingCommit`. */
   #committedTail = asLsn(0);
@@ -157,7 +150,6 @@ export class Volume {
     for (const ino of [...this.state.orphans]) this.reclaim(ino);
     this.#log.startAt(this.#log.firstUnusedLsn(replayed.end));
     await checkpointer.run(false);
-    this.#noteCheckpoint();
     this.#recovery = {
       clean,
       powerLoss,
@@ -166,8 +158,14 @@ export class Volume {
       filesClamped: replayed.filesClamped,
       milliseconds: performance.now() - startedMs,
     };
-    this.#timer = setInterval(() => this.#onInterval(), this.#options.commitIntervalMs);
-    this.#timer.unref();
+    this.#maintenance = new Maintenance(
+      this,
+      this.#committer,
+      checkpointer,
+      new Compactor(this.state),
+      this.#options.log,
+      this.#options.commitIntervalMs,
+    );
   }
 
   get recovery(): RecoveryReport {
@@ -188,6 +186,28 @@ export class Volume {
   /** Empty while the volume can be changed; otherwise why it cannot. */
   get readOnlyReason(): string {
     return this.#readOnlyReason;
+  }
+
+  get isWritable(): boolean {
+    return this.#readOnlyReason === '';
+  }
+
+  /** Some operation, or some data, is not durable yet. */
+  get isDirty(): boolean {
+    return this.#log.isDirty || this.state.blobs.hasUnsynced;
+  }
+
+  /** The end of the log. */
+  get tail(): Lsn {
+    return this.#log.tail;
+  }
+
+  get hasLogSpace(): boolean {
+    return this.#log.hasSpare;
+  }
+
+  get pagesBorn(): number {
+    return this.state.pages.bornCount;
   }
 
   /** Throws EROFS when nothing may be changed. */
@@ -217,7 +237,7 @@ export class Volume {
       reserveFor(this.state, operation, PAGES_PER_OPERATION + kept);
       this.#append(operation, request);
     } catch (error) {
-      this.#noteLackOfSpace(error);
+      if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();
       throw error;
     }
     try {
@@ -228,7 +248,7 @@ export class Volume {
     }
     if (operation.type === 'rename' && operation.barrier !== 0) this.#committer.addBarrier(operation.barrier);
     if (operation.type === 'promote') this.#committer.addBarrier(operation.blob);
-    if (this.#isCheckpointDue()) void this.#checkpoint();
+    this.#maintenance?.afterOperation();
   }
 
   #append(operation: Operation, request: number): void {
@@ -243,7 +263,7 @@ export class Volume {
     try {
       this.state.pages.reserve(PAGES_PER_OPERATION);
     } catch (error) {
-      this.#noteLackOfSpace(error);
+      if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();
       return;
     }
     try {
@@ -257,10 +277,8 @@ export class Volume {
 
   /** Durable when it resolves: all operations so far, and the data of these blobs or of all. */
   async commit(blobs: Iterable<BlobId> | 'all'): Promise<void> {
-    if (this.#readOnlyReason !== '') {
-      if (this.#options.readOnly) return;
-      throw EROFS;
-    }
+    if (this.#options.readOnly) return;
+    if (this.#readOnlyReason !== '') throw EIO;
     await this.#committer.commit(blobs);
   }
 
@@ -271,47 +289,19 @@ export class Volume {
     return this.commit('all');
   }
 
-  /** The log is made durable at once, because something is about to be cut away that only the log's loss could bring back. */
-  commitLogNow(): void {
+  /** Makes all operations durable at once, because what the last of them cut off is about to be destroyed. */
+  commitNow(): void {
     try {
-      this.#log.syncNow();
+      this.#committer.commitNow();
     } catch (error) {
       this.fail(error);
       throw error;
     }
   }
 
-  #onInterval(): void {
-    if (this.#readOnlyReason !== '') return;
-    if (this.#log.isDirty || this.state.blobs.hasUnsynced) this.commit('all').catch(() => undefined);
-    const changed = this.#log.tail !== this.#checkpointLsn;
-    if (changed && performance.now() - this.#checkpointAtMs > CHECKPOINT_INTERVAL_MS) void this.#checkpoint();
-  }
-
-  #isCheckpointDue(): boolean {
-    return this.#log.tail - this.#checkpointLsn > CHECKPOINT_LOG_BYTES || this.state.pages.bornCount > CHECKPOINT_PAGES;
-  }
-
-  #noteCheckpoint(): void {
-    this.#checkpointLsn = this.#log.tail;
-    this.#checkpointAtMs = performance.now();
-  }
-
-  /** Takes a checkpoint unless one is running. */
-  async #checkpoint(): Promise<void> {
-    if (this.#checkpointer === undefined || this.#checkpointer.isRunning || this.#readOnlyReason !== '') return;
-    this.#noteCheckpoint();
-    try {
-      await this.#checkpointer.run(false);
-    } catch (error) {
-      if (isLackOfSpace(error)) this.#options.log.warn({ err: error }, 'no space for a checkpoint; trying again later');
-      else this.fail(error);
-    }
-  }
-
-  /** A full disk: pages that wait for the next checkpoint may help. */
-  #noteLackOfSpace(error: unknown): void {
-    if (isLackOfSpace(error)) setImmediate(() => void this.#checkpoint());
+  /** Takes a checkpoint, unless one is running. */
+  async checkpoint(): Promise<void> {
+    await this.#maintenance?.checkpoint();
   }
 
   /** Nothing is changed any more, because `cause` makes it unsafe. */
@@ -326,7 +316,7 @@ export class Volume {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#timer);
+    this.#maintenance?.stop();
     try {
       if (this.#checkpointer !== undefined && this.#readOnlyReason === '') {
         for (const ino of [...this.state.orphans]) this.reclaim(ino);
@@ -341,7 +331,7 @@ export class Volume {
   }
 
   #release(): void {
-    clearInterval(this.#timer);
+    this.#maintenance?.stop();
     this.state.pages.close();
     this.state.strings.arena.close();
     this.state.packs.arena.close();
@@ -380,6 +370,3 @@ export class Volume {
     };
   }
 }
-
-const isLackOfSpace = (error: unknown): boolean =>
-  error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT');

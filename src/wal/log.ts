@@ -27,7 +27,7 @@
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { crc32c } from '../native/addon.js';
-import type { Disk, DiskFile } from '../store/disk.js';
+import { type Disk, DiskError, type DiskFile } from '../store/disk.js';
 import { asLsn, type Lsn } from '../store/units.js';
 import { FieldReader, FieldWriter } from './record.js';
 
@@ -72,6 +72,7 @@ export class Log {
   #firstNeeded = 0;
   #unsynced = new Set<Segment>();
   readonly #writer = new FieldWriter();
+  #hasSpare = true;
 
   private constructor(disk: Disk, uuid: string, segmentBytes: number) {
     this.#disk = disk;
@@ -203,11 +204,36 @@ export class Log {
     }
     this.#tail = asLsn((number + 1) * this.#dataBytes);
     this.#current = next;
+    this.#keepSpare();
+  }
+
+  /**
+   * Keeps one file ready for the segment after the current one, so that a full disk is noticed while there is still room in the
+   * log: for operations that free something, and until a checkpoint has recycled segments.
+   */
+  #keepSpare(): void {
+    this.#hasSpare = this.#pool.some((candidate) => this.#isFree(candidate));
+    if (this.#hasSpare) return;
+    try {
+      this.#pool.push(this.#createSegment());
+      this.#hasSpare = true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+
+  /** Whether there is room for one more segment than the current one; if not, a checkpoint is needed. */
+  get hasSpare(): boolean {
+    return this.#hasSpare;
+  }
+
+  #isFree(segment: Segment): boolean {
+    return segment.number < this.#firstNeeded && segment !== this.#current;
   }
 
   /** A file for a segment number: one that is no longer needed, or a new one. */
   #acquire(number: number): Segment {
-    let segment = this.#pool.find((candidate) => candidate.number < this.#firstNeeded && candidate !== this.#current);
+    let segment = this.#pool.find((candidate) => this.#isFree(candidate));
     if (segment === undefined) {
       segment = this.#createSegment();
       this.#pool.push(segment);
