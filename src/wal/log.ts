@@ -184,6 +184,7 @@ export class Log {
   /** Segments before the one of this LSN may be used again. */
   recycle(before: Lsn): void {
     this.#firstNeeded = Math.floor(before / this.#dataBytes);
+    if (!this.#hasSpare) this.#keepSpare();
   }
 
   /** Makes sure that a record with `length` bytes of fields fits. Throws DiskError (ENOSPC) and changes nothing. */
