@@ -20,7 +20,8 @@ export interface ServedMount {
   readonly failures: string[];
   /** Runs a shell script in the mount; resolves with what it printed, and rejects when it fails. */
   shell(script: string): Promise<string>;
-  unmount(): Promise<SessionEnd>;
+  /** `server`: the session that serves the mount by then. */
+  unmount(server?: Session): Promise<SessionEnd>;
 }
 
 export async function serveMount(
@@ -55,9 +56,9 @@ export async function serveMount(
           error === null ? resolve(stdout) : reject(new Error(`${error.message}\n${stdout}\n${stderr}`)),
         );
       }),
-    unmount: async () => {
+    unmount: async (server = session) => {
       unmount(mountPoint, true);
-      const end = await session.ended;
+      const end = await server.ended;
       closeSync(fd);
       rmdirSync(mountPoint);
       return end;
