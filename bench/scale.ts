@@ -1,0 +1,186 @@
+/**
+ * Cost as the number of files grows: operations, listing, mounting, recovery, memory and space, at several sizes of one store,
+ * with all files in one directory and with a tree of directories.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import type { VolumeStatus } from '../src/volume/options.js';
+import { work } from './client.js';
+import { allocatedBelow, dropCache, isRunning, until } from './host.js';
+import { check, type Mounted, memoryOf, mount, status, umount } from './razorfs.js';
+
+export interface ScaleOptions {
+  /** A directory on the host for the store and the mount point; what the bench leaves there is removed. */
+  readonly directory: string;
+  /** Numbers of files, ascending. */
+  readonly sizes: readonly number[];
+  /** Operations that are timed at each size, at most a tenth of the files. */
+  readonly probes: number;
+  readonly fileBytes: number;
+  /** Before the kill, the log is filled with about this many bytes. */
+  readonly logBytes: number;
+  readonly progress: (line: string) => void;
+}
+
+/** Where the files lie: all in one directory, or 100 in each of many. */
+export type Layout = 'one directory' | 'tree';
+
+/** Nanoseconds for one operation unless the name says otherwise. */
+export interface ScaleFigures {
+  readonly layout: Layout;
+  readonly files: number;
+  readonly create: number;
+  /** The longest single create while the store grew to this size: what a checkpoint or a growing file costs a caller. */
+  readonly longestCreate: number;
+  /** Names that the kernel does not know, at random. */
+  readonly lookup: number;
+  /** One entry of readdir, with names unknown to the kernel. */
+  readonly list: number;
+  /** One entry of readdir with a stat of each. */
+  readonly listStatus: number;
+  readonly unlink: number;
+  /** From command to prompt, after a clean unmount; and the time of `razorfs umount`. */
+  readonly mountMilliseconds: number;
+  readonly umountMilliseconds: number;
+  /** After kill -9 with a log as full as it gets. */
+  readonly crashMountMilliseconds: number;
+  readonly recoveryMilliseconds: number;
+  readonly operationsReplayed: number;
+  /** The daemon's own memory and mapped pages in RAM, after all the work of this size. */
+  readonly anonymousBytes: number;
+  readonly mappedBytes: number;
+  /** Bytes of tree and names, and bytes that the host has allocated for the whole store except its log. */
+  readonly metadataBytesPerFile: number;
+  readonly allocatedBytesPerFile: number;
+}
+
+/** Filling the log takes no longer than this, in milliseconds. */
+const LOG_FILL_MS = 20_000;
+
+export async function measureScale(options: ScaleOptions, layout: Layout): Promise<ScaleFigures[]> {
+  const bench = new ScaleBench(options, layout);
+  try {
+    return await bench.run();
+  } finally {
+    await bench.clear();
+  }
+}
+
+class ScaleBench {
+  readonly #options: ScaleOptions;
+  readonly #layout: Layout;
+  readonly #place: string;
+  readonly #mountPoint: string;
+  readonly #store: string;
+  readonly #base: { readonly tree: boolean; readonly fileBytes: number };
+  #mounted: Mounted | undefined;
+  #files = 0;
+
+  constructor(options: ScaleOptions, layout: Layout) {
+    this.#options = options;
+    this.#layout = layout;
+    this.#place = path.join(options.directory, `scale-${process.pid}`);
+    this.#mountPoint = path.join(this.#place, 'mnt');
+    this.#store = path.join(this.#place, 'store');
+    this.#base = { tree: layout === 'tree', fileBytes: options.fileBytes };
+  }
+
+  get #directory(): string {
+    return path.join(this.#mountPoint, 'files');
+  }
+
+  async run(): Promise<ScaleFigures[]> {
+    mkdirSync(this.#mountPoint, { recursive: true });
+    this.#mounted = await mount(this.#mountPoint, this.#store);
+    mkdirSync(this.#directory);
+    const figures: ScaleFigures[] = [];
+    for (const size of this.#options.sizes) {
+      this.#options.progress(`${this.#layout}: ${size} files`);
+      figures.push(await this.#measure(size));
+    }
+    await umount(this.#mountPoint);
+    this.#mounted = undefined;
+    this.#options.progress(`${this.#layout}: razorfsck`);
+    await check(this.#store);
+    return figures;
+  }
+
+  async clear(): Promise<void> {
+    if (this.#mounted !== undefined) await umount(this.#mountPoint).catch(() => undefined);
+    rmSync(this.#place, { recursive: true, force: true });
+  }
+
+  async #measure(size: number): Promise<ScaleFigures> {
+    const probes = Math.min(this.#options.probes, Math.floor(size / 10));
+    const grown = await this.#create(size - probes - this.#files);
+    const created = await this.#create(probes);
+    const { anonymous, file } = memoryOf(this.#daemon());
+    const volume = await status(this.#mountPoint);
+
+    const unlinked = await work('unlink', this.#directory, probes, { ...this.#base, start: size - probes });
+    this.#files -= probes;
+    await this.#create(probes);
+
+    const umountMilliseconds = await umount(this.#mountPoint);
+    const allocated = allocatedBelow(this.#store) - volume.bytes.log;
+    await dropCache('all');
+    this.#mounted = await mount(this.#mountPoint, this.#store);
+    const mountMilliseconds = this.#mounted.milliseconds;
+    const looked = await work('lookup', this.#directory, probes, { ...this.#base, span: size });
+    await dropCache('names');
+    const listed = await work('list', this.#directory, size, this.#base);
+    await dropCache('names');
+    const listedStatus = await work('list-stat', this.#directory, size, this.#base);
+    const crashed = await this.#crash(probes);
+    const afterwards = memoryOf(this.#daemon());
+    return {
+      layout: this.#layout,
+      files: size,
+      create: created.nanoseconds / probes,
+      longestCreate: Math.max(grown.longestNanoseconds, created.longestNanoseconds),
+      lookup: looked.nanoseconds / probes,
+      list: listed.nanoseconds / size,
+      listStatus: listedStatus.nanoseconds / size,
+      unlink: unlinked.nanoseconds / probes,
+      mountMilliseconds,
+      umountMilliseconds,
+      crashMountMilliseconds: crashed.milliseconds,
+      recoveryMilliseconds: crashed.recovery.milliseconds,
+      operationsReplayed: crashed.recovery.operationsReplayed,
+      anonymousBytes: Math.max(anonymous, afterwards.anonymous),
+      mappedBytes: Math.max(file, afterwards.file),
+      metadataBytesPerFile: (volume.bytes.nodes + volume.bytes.strings) / size,
+      allocatedBytesPerFile: allocated / size,
+    };
+  }
+
+  #daemon(): number {
+    if (this.#mounted === undefined) throw new Error('not mounted');
+    return this.#mounted.pid;
+  }
+
+  async #create(count: number) {
+    const result = await work('create', this.#directory, count, { ...this.#base, start: this.#files });
+    this.#files += count;
+    return result;
+  }
+
+  /** Fills the log, kills the daemon, and mounts again. */
+  async #crash(probes: number): Promise<Mounted> {
+    const endMs = performance.now() + LOG_FILL_MS;
+    let begin: VolumeStatus = await status(this.#mountPoint);
+    for (let now = begin; performance.now() < endMs && now.lsn - begin.lsn < this.#options.logBytes; ) {
+      await work('rename', this.#directory, probes, this.#base);
+      await work('rename-back', this.#directory, probes, this.#base);
+      now = await status(this.#mountPoint);
+      // A checkpoint, by its own clock, has emptied the log.
+      if (now.epoch !== begin.epoch) begin = now;
+    }
+    const pid = this.#daemon();
+    process.kill(pid, 'SIGKILL');
+    await until('the daemon has ended', () => !isRunning(pid));
+    await umount(this.#mountPoint);
+    this.#mounted = await mount(this.#mountPoint, this.#store);
+    return this.#mounted;
+  }
+}
