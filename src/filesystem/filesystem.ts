@@ -197,6 +197,10 @@ export class FileSystem implements FileSystemOperations {
     return this.#volume.pendingCommit();
   }
 
+  wasApplied(request: number): boolean {
+    return this.#volume.wasApplied(request);
+  }
+
   /** The host's figures: the store shares its space. Inodes are the volume's own, and what the host can still make. */
   statistics(out: FileSystemStatistics): void {
     const host = this.#volume.disk.statistics();

@@ -132,5 +132,11 @@ export interface FileSystemOperations {
    */
   pendingCommit(): Promise<void> | undefined;
 
+  /**
+   * Whether the change of this request (`Caller.request`) was made before the process that served the mount earlier died: a request
+   * that is sent again must then be answered without making it again.
+   */
+  wasApplied(request: number): boolean;
+
   statistics(out: FileSystemStatistics): void;
 }

@@ -1,5 +1,5 @@
 /**
- * What a checkpoint keeps in the tree beside files: orphans, dead blobs, and the live bytes of arena segments.
+ * What a checkpoint keeps in the tree beside files: orphans, dead blobs, the live bytes of arena segments, applied requests.
  *
  * While the volume serves, these are in memory and cost nothing. `save` brings the items up to date at the beginning of a
  * checkpoint; `load` reads them back. Neither is logged: replaying the log on a checkpoint's tree brings about the same.
@@ -12,7 +12,10 @@ import {
   ARENA_STRINGS,
   KIND_DEAD_BLOB,
   KIND_ORPHAN,
+  KIND_REQUESTS,
   KIND_SEGMENT,
+  REQUESTS_BYTES,
+  REQUESTS_PER_ITEM,
   readU64,
   SEGMENT_BYTES,
   segmentMinor,
@@ -51,7 +54,7 @@ export class Bookkeeping {
 
   /** Reads the items of the checkpoint that was opened. */
   load(): void {
-    const { tree, orphans } = this.#state;
+    const { tree, orphans, appliedRequests } = this.#state;
     if (!tree.seek(VOLUME_OBJECT, 0, 0)) return;
     do {
       if (tree.object !== VOLUME_OBJECT) return;
@@ -64,6 +67,9 @@ export class Bookkeeping {
       } else if (tree.kind === KIND_SEGMENT) {
         this.#savedSegments.add(minor);
         this.#arena(Math.floor(minor / WORD)).live.set(minor % WORD, readU64(tree.words, tree.valueWord));
+      } else if (tree.kind === KIND_REQUESTS) {
+        const { words, valueWord, valueLength } = tree;
+        for (let at = 0; at < valueLength / 8; at++) appliedRequests.note(readU64(words, valueWord + at * 2));
       }
     } while (tree.next());
   }
@@ -82,6 +88,7 @@ export class Bookkeeping {
   save(): Garbage {
     this.#saveOrphans();
     this.#saveDeadBlobs();
+    this.#saveRequests();
     for (const arena of [ARENA_STRINGS, ARENA_PACKS]) this.#saveSegments(arena);
     for (const minor of this.#deletedSegments) {
       this.#state.tree.remove(VOLUME_OBJECT, KIND_SEGMENT, minor);
@@ -122,6 +129,18 @@ export class Bookkeeping {
       this.#savedDeadBlobs.add(blob);
     }
     this.#state.deadBlobs = [];
+  }
+
+  #saveRequests(): void {
+    const { tree, appliedRequests } = this.#state;
+    const { numbers } = appliedRequests;
+    for (let item = 0; item * REQUESTS_PER_ITEM < numbers.length; item++) {
+      if (!tree.modify(VOLUME_OBJECT, KIND_REQUESTS, item)) {
+        tree.insert(VOLUME_OBJECT, KIND_REQUESTS, item, REQUESTS_BYTES);
+      }
+      const first = item * REQUESTS_PER_ITEM;
+      for (let at = 0; at < REQUESTS_PER_ITEM; at++) writeU64(tree.words, tree.valueWord + at * 2, numbers[first + at]);
+    }
   }
 
   #saveSegments(number: number): void {

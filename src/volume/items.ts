@@ -10,6 +10,7 @@
  *   0        ORPHAN      inode                empty: an inode without a name, whose last user may still be there
  *   0        DEAD_BLOB   blob                 empty: a blob to be deleted once the checkpoint that says so is durable
  *   0        SEGMENT     arena × 2^32 + index live bytes of an arena segment, 8 bytes; arena 0: strings, 1: packs
+ *   0        REQUESTS    0 to 3               64 numbers of requests applied last (applied-requests.ts), 8 bytes each
  *
  * A name hash is 47 bits of hash and 5 bits that tell apart names with the same hash (name-hash.ts). Directory cookies are made
  * of it, so it stays the same as long as the entry does. Values of two words have the low word first.
@@ -22,6 +23,7 @@ export const KIND_EXTENT = 5;
 export const KIND_ORPHAN = 16;
 export const KIND_DEAD_BLOB = 17;
 export const KIND_SEGMENT = 18;
+export const KIND_REQUESTS = 19;
 
 /** The object to which the items of the volume itself belong. */
 export const VOLUME_OBJECT = 0;
@@ -30,6 +32,9 @@ export const XATTR_BYTES = 16;
 export const DIRENT_BYTES = 20;
 export const ADDRESS_BYTES = 8;
 export const SEGMENT_BYTES = 8;
+/** Request numbers in one REQUESTS item. */
+export const REQUESTS_PER_ITEM = 64;
+export const REQUESTS_BYTES = REQUESTS_PER_ITEM * 8;
 
 export const ARENA_STRINGS = 0;
 export const ARENA_PACKS = 1;

@@ -27,6 +27,11 @@ export interface VolumeOptions {
   readonly commitIntervalMs: number;
   /** Nothing is changed; only the log of a store that was not unmounted properly is applied, as other filesystems do. */
   readonly readOnly: boolean;
+  /**
+   * The kernel's connection outlived the process that served it last: inodes without a name may still be in use, and requests that
+   * were applied may be sent again (`wasApplied`).
+   */
+  readonly resume?: boolean;
   /** The host's boot id (/proc/sys/kernel/random/boot_id): tells a crash of the process from a loss of power. */
   readonly bootId: string;
   readonly log: VolumeLog;

@@ -112,6 +112,7 @@ export function replay(state: VolumeState, applier: Applier, log: Log, from: Lsn
     reserveFor(state, operation, PAGES_PER_OPERATION);
     if (operation.type === 'writeBlob') state.blobs.ensure(operation.blob);
     applier.apply(operation);
+    state.appliedRequests.note(record.request);
     if (operation.type !== 'synced') operations++;
   }
   const filesClamped = powerLoss ? growth.clamp(state) : 0;

@@ -10,6 +10,7 @@ import { asBlobId, asIno, type BlobId, type Ino } from '../store/units.js';
 import type { StringTable } from '../strings/string-table.js';
 import type { PageStore } from '../tree/page-store.js';
 import type { Tree } from '../tree/tree.js';
+import { AppliedRequests } from './applied-requests.js';
 import { KIND_DIRENT, KIND_XATTR } from './items.js';
 import { NameHash } from './name-hash.js';
 import { NamedItems } from './named-items.js';
@@ -33,6 +34,7 @@ export class VolumeState {
   readonly xattrs: NamedItems;
   /** Inodes without a name whose last user may still be there. */
   readonly orphans = new Set<Ino>();
+  readonly appliedRequests = new AppliedRequests();
   /** Blobs that died in this epoch. */
   deadBlobs: BlobId[] = [];
 

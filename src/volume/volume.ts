@@ -146,8 +146,8 @@ export class Volume implements MaintainedVolume {
     const replayed = clean
       ? { operations: 0, filesClamped: 0, end: lsn }
       : replay(this.state, this.#applier, this.#log, lsn, powerLoss);
-    const orphans = this.state.orphans.size;
-    for (const ino of [...this.state.orphans]) this.reclaim(ino);
+    const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
+    if (this.#options.resume !== true) this.state.appliedRequests.clear();
     this.#log.startAt(this.#log.firstUnusedLsn(replayed.end));
     await checkpointer.run(false);
     this.#recovery = {
@@ -246,6 +246,7 @@ export class Volume implements MaintainedVolume {
       this.fail(error);
       throw error;
     }
+    this.state.appliedRequests.note(request);
     if (operation.type === 'rename' && operation.barrier !== 0) this.#committer.addBarrier(operation.barrier);
     if (operation.type === 'promote') this.#committer.addBarrier(operation.blob);
     this.#maintenance?.afterOperation();
@@ -271,6 +272,18 @@ export class Volume implements MaintainedVolume {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Removes all inodes without a name: nobody can use them any more. Returns how many there were. */
+  #reclaimOrphans(): number {
+    const orphans = [...this.state.orphans];
+    for (const ino of orphans) this.reclaim(ino);
+    return orphans.length;
+  }
+
+  /** Whether a request that is sent again, after the process before this one died, had been applied. */
+  wasApplied(request: number): boolean {
+    return this.#options.resume === true && this.state.appliedRequests.has(request);
   }
 
   // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -312,6 +325,21 @@ export class Volume implements MaintainedVolume {
     this.#options.log.error({ err: cause }, 'the volume is read-only from now on');
   }
 
+  /**
+   * Stops for a successor that goes on with the same mount (`resume`): all is durable, inodes without a name stay, and there is
+   * little to replay.
+   */
+  async suspend(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#maintenance?.stop();
+    try {
+      if (this.#checkpointer !== undefined && this.#readOnlyReason === '') await this.#checkpointer.run(false);
+    } finally {
+      this.#release();
+    }
+  }
+
   /** Takes the last checkpoint and closes the store; after a failure, leaves the store as it is for recovery. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -319,7 +347,7 @@ export class Volume implements MaintainedVolume {
     this.#maintenance?.stop();
     try {
       if (this.#checkpointer !== undefined && this.#readOnlyReason === '') {
-        for (const ino of [...this.state.orphans]) this.reclaim(ino);
+        this.#reclaimOrphans();
         await this.commit('all');
         // Twice: the first finds what is to be deleted, the second forgets it.
         await this.#checkpointer.run(false);

@@ -3,6 +3,7 @@
  */
 import {
   EEXIST,
+  EFBIG,
   EINVAL,
   EISDIR,
   ENODATA,
@@ -43,6 +44,9 @@ import {
 } from '../../src/filesystem/operations.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
 
+/** So that requests made at random do not take all memory. */
+const FILE_BYTES_MAX = 64 * 1024 * 1024;
+
 interface Node {
   readonly attributes: Attributes;
   data: Buffer;
@@ -59,7 +63,6 @@ export class MemoryFileSystem implements FileSystemOperations {
   readonly nodes = new Map<Ino, Node>();
   /** Inodes that were given up, in order. */
   readonly forgotten: Ino[] = [];
-  readonly requests: number[] = [];
   /** When set, the reply to each change waits for what it returns. */
   commit: (() => Promise<void>) | undefined;
   /** When set, reads wait for what it returns. */
@@ -74,7 +77,13 @@ export class MemoryFileSystem implements FileSystemOperations {
   #add(ino: Ino, parent: Ino, mode: number, uid: number, gid: number): Node {
     const attributes = new Attributes();
     Object.assign(attributes, { ino, mode, uid, gid, nlink: isDirectory(mode) ? 2 : 1 });
-    const node: Node = { attributes, data: Buffer.alloc(0), parent, entries: new Map(), xattrs: new Map() };
+    const node: Node = {
+      attributes,
+      data: Buffer.from(new ArrayBuffer(0)),
+      parent,
+      entries: new Map(),
+      xattrs: new Map(),
+    };
     this.nodes.set(ino, node);
     this.#touch(node, 'atime', 'mtime', 'ctime', 'btime');
     return node;
@@ -111,7 +120,6 @@ export class MemoryFileSystem implements FileSystemOperations {
   }
 
   #make(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): Node {
-    this.requests.push(caller.request);
     const directory = this.#directory(parent);
     if (directory.entries.has(text(name))) {
       throw EEXIST;
@@ -210,9 +218,21 @@ export class MemoryFileSystem implements FileSystemOperations {
   }
 
   #resize(node: Node, size: number): void {
-    const data = Buffer.alloc(size);
-    node.data.copy(data);
-    node.data = data;
+    if (size > FILE_BYTES_MAX) {
+      throw EFBIG;
+    }
+    const { data } = node;
+    if (size <= data.length) {
+      node.data = data.subarray(0, size);
+      return;
+    }
+    if (data.byteOffset + size > data.buffer.byteLength) {
+      node.data = Buffer.from(new ArrayBuffer(Math.max(4096, 2 * size))).subarray(0, size);
+      data.copy(node.data);
+    } else {
+      node.data = Buffer.from(data.buffer, data.byteOffset, size);
+      node.data.fill(0, data.length);
+    }
   }
 
   makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void {
@@ -227,7 +247,8 @@ export class MemoryFileSystem implements FileSystemOperations {
 
   makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
     const node = this.#make(parent, name, S_IFLNK | 0o777, caller, out);
-    node.data = Buffer.from(target);
+    this.#resize(node, target.length);
+    node.data.set(target);
     this.#fill(node, out);
   }
 
@@ -410,6 +431,10 @@ export class MemoryFileSystem implements FileSystemOperations {
   async syncDirectory(ino: Ino): Promise<void> {
     this.#directory(ino);
     this.syncs++;
+  }
+
+  wasApplied(): boolean {
+    return false;
   }
 
   pendingCommit(): Promise<void> | undefined {
