@@ -1,0 +1,122 @@
+/**
+ * Reads arena records (strings, pack extents) for checking, with pread; relies on the format at the top of store/arena.ts only.
+ */
+import { crc32c } from '../native/addon.js';
+import { ARENA_RECORD_HEADER_BYTES, ARENA_SEGMENT_HEADER_BYTES, recordBytes } from '../store/arena.js';
+import { type Disk, DiskError, type DiskFile } from '../store/disk.js';
+
+/** Read at once: header and payload of nearly all names. Bytes. */
+const FIRST_READ_BYTES = 320;
+const WORD = 0x1_0000_0000;
+
+export class ArenaReader {
+  readonly #disk: Disk;
+  /** `string` or `pack extent`. */
+  readonly recordName: string;
+  readonly #segmentName: (index: number) => string;
+  readonly segmentBytes: number;
+  readonly end: number;
+  readonly #files = new Map<number, DiskFile | undefined>();
+  #buffer = Buffer.alloc(64 * 1024);
+
+  /** After a `read`: the payload, valid until the next one, also of a record whose checksum is wrong; empty without one. */
+  payload: Uint8Array = new Uint8Array(0);
+  /** After a `read` without a problem: bytes that the record takes in its segment. */
+  size = 0;
+
+  constructor(
+    disk: Disk,
+    end: number,
+    options: {
+      readonly recordName: string;
+      readonly segmentName: (index: number) => string;
+      readonly segmentBytes: number;
+    },
+  ) {
+    this.#disk = disk;
+    this.end = Math.max(end, ARENA_SEGMENT_HEADER_BYTES);
+    this.recordName = options.recordName;
+    this.#segmentName = options.segmentName;
+    this.segmentBytes = options.segmentBytes;
+  }
+
+  #file(index: number): DiskFile | undefined {
+    if (!this.#files.has(index)) {
+      let file: DiskFile | undefined;
+      try {
+        file = this.#disk.open(this.#segmentName(index), 'read');
+      } catch (error) {
+        if (!(error instanceof DiskError && error.code === 'ENOENT')) throw error;
+      }
+      this.#files.set(index, file);
+    }
+    return this.#files.get(index);
+  }
+
+  /** Reads and checks the record that the item with this key points to. Returns what is wrong, or undefined. */
+  read(address: number, object: number, kind: number, minor: number): string | undefined {
+    this.payload = new Uint8Array(0);
+    const where = `the ${this.recordName} at ${address}`;
+    const offset = address % this.segmentBytes;
+    if (!(address < this.end) || offset < ARENA_SEGMENT_HEADER_BYTES || offset % 8 !== 0) {
+      return `${where} is at no address of a record`;
+    }
+    const index = Math.floor(address / this.segmentBytes);
+    try {
+      const file = this.#file(index);
+      if (file === undefined) return `${where} is in ${this.#segmentName(index)}, which is missing`;
+      return this.#check(file, offset, object, kind, minor, where);
+    } catch (error) {
+      if (error instanceof DiskError) return `${where} cannot be read (${error.code})`;
+      throw error;
+    }
+  }
+
+  #check(
+    file: DiskFile,
+    offset: number,
+    object: number,
+    kind: number,
+    minor: number,
+    where: string,
+  ): string | undefined {
+    let got = file.read(this.#buffer, 0, FIRST_READ_BYTES, offset);
+    if (got < ARENA_RECORD_HEADER_BYTES) return `${where} is beyond the end of its file`;
+    const length = this.#buffer.readUInt32LE(4);
+    const capacity = this.#buffer.readUInt32LE(8);
+    const total = ARENA_RECORD_HEADER_BYTES + length;
+    if (length > capacity || capacity % 8 !== 0 || offset + ARENA_RECORD_HEADER_BYTES + capacity > this.segmentBytes) {
+      return `${where} has a length that is out of range`;
+    }
+    if (total > got) {
+      if (total > this.#buffer.length) {
+        const larger = Buffer.alloc(total);
+        this.#buffer.copy(larger, 0, 0, got);
+        this.#buffer = larger;
+      }
+      got += file.read(this.#buffer, got, total - got, offset + got);
+    }
+    if (got < total) return `${where} is beyond the end of its file`;
+    this.payload = this.#buffer.subarray(ARENA_RECORD_HEADER_BYTES, total);
+    if (this.#buffer.readUInt32LE(0) !== crc32c(this.#buffer, 4, total - 4)) {
+      return `${where} has a checksum that does not match`;
+    }
+    const high = this.#buffer.readUInt32LE(28);
+    const ownerObject = this.#buffer.readUInt32LE(20) * WORD + this.#buffer.readUInt32LE(16);
+    const ownerMinor = (high & 0xff_ffff) * WORD + this.#buffer.readUInt32LE(24);
+    if (ownerObject !== object || high >>> 24 !== kind || ownerMinor !== minor) {
+      return `${where} belongs to another item, of inode ${ownerObject}`;
+    }
+    this.size = recordBytes(capacity);
+    return undefined;
+  }
+
+  /** Whether the file of a segment is there. */
+  hasSegment(index: number): boolean {
+    return this.#file(index) !== undefined;
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file?.close();
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The write-ahead log, read by itself (format: wal/log.ts): which segments there are, and what waits to be replayed.
+ */
+import { crc32c } from '../native/addon.js';
+import type { Disk } from '../store/disk.js';
+import type { Superblock } from '../store/superblock.js';
+import { decodeOperation } from '../volume/operation.js';
+import { LOG_DIRECTORY, LOG_RECORD_HEADER_BYTES, LOG_SEGMENT_HEADER_BYTES, LOG_SEGMENT_MAGIC } from '../wal/log.js';
+import { FieldReader } from '../wal/record.js';
+import type { Findings } from './findings.js';
+
+/** Bytes of a segment's first block that its checksum covers, as the table in wal/log.ts has it. */
+const SEGMENT_HEADER_USED_BYTES = 40;
+const TYPE_PADDING = 0;
+const TYPE_SYNCED = 12;
+
+export interface LogSummary {
+  /** Operations that the next mount will apply. */
+  readonly pending: number;
+  /** All that waits can be applied, as far as can be told from the log alone. */
+  readonly isReadable: boolean;
+}
+
+interface SegmentFile {
+  readonly name: string;
+  readonly number: number;
+  readonly size: number;
+}
+
+const readU64 = (bytes: Buffer, at: number): number =>
+  bytes.readUInt32LE(at + 4) * 0x1_0000_0000 + bytes.readUInt32LE(at);
+
+function segmentFiles(disk: Disk, uuid: string): SegmentFile[] {
+  if (!disk.exists(LOG_DIRECTORY)) return [];
+  const header = Buffer.alloc(SEGMENT_HEADER_USED_BYTES);
+  const segments: SegmentFile[] = [];
+  for (const name of disk.list(LOG_DIRECTORY).filter((name) => /^\d+$/.test(name))) {
+    const file = disk.open(`${LOG_DIRECTORY}/${name}`, 'read');
+    try {
+      const valid =
+        file.read(header, 0, header.length, 0) === header.length &&
+        header.readUInt32LE(4) === LOG_SEGMENT_MAGIC &&
+        header.readUInt32LE(0) === crc32c(header, 4, header.length - 4) &&
+        header.toString('hex', 8, 24) === uuid;
+      segments.push({ name, number: valid ? readU64(header, 24) : -1, size: file.size() });
+    } finally {
+      file.close();
+    }
+  }
+  return segments;
+}
+
+class LogCheck {
+  readonly #disk: Disk;
+  readonly #superblock: Superblock;
+  readonly #findings: Findings;
+  readonly #segments = new Map<number, SegmentFile>();
+  readonly #dataBytes: number;
+  #bytes = Buffer.alloc(0);
+  #loaded = -1;
+  pending = 0;
+  isReadable = true;
+
+  constructor(disk: Disk, superblock: Superblock, findings: Findings) {
+    this.#disk = disk;
+    this.#superblock = superblock;
+    this.#findings = findings;
+    this.#dataBytes = superblock.geometry.logSegmentBytes - LOG_SEGMENT_HEADER_BYTES;
+  }
+
+  #error(where: string, problem: string, effect: string): void {
+    this.isReadable = false;
+    this.#findings.error('log', where, problem, effect);
+  }
+
+  checkSegments(): void {
+    const { uuid, geometry, clean, lsn } = this.#superblock;
+    for (const segment of segmentFiles(this.#disk, uuid)) {
+      const where = `${LOG_DIRECTORY}/${segment.name}`;
+      if (segment.number < 0) continue;
+      if (this.#segments.has(segment.number)) {
+        this.#error(where, `a second file that holds log segment ${segment.number}`, 'the store cannot be mounted');
+      } else if (segment.size < geometry.logSegmentBytes) {
+        // One that is of no use any more is removed by the next mount.
+        if (clean || segment.number < Math.floor(lsn / this.#dataBytes)) continue;
+        this.#error(
+          where,
+          `${segment.size} bytes long, should be ${geometry.logSegmentBytes}`,
+          'the operations in it are lost',
+        );
+      } else this.#segments.set(segment.number, segment);
+    }
+  }
+
+  #load(number: number): boolean {
+    if (this.#loaded === number) return true;
+    const segment = this.#segments.get(number);
+    if (segment === undefined) return false;
+    const { logSegmentBytes } = this.#superblock.geometry;
+    if (this.#bytes.length === 0) this.#bytes = Buffer.alloc(logSegmentBytes);
+    const file = this.#disk.open(`${LOG_DIRECTORY}/${segment.name}`, 'read');
+    const length = file.read(this.#bytes, 0, logSegmentBytes, 0);
+    file.close();
+    this.#loaded = length === logSegmentBytes ? number : -1;
+    return this.#loaded === number;
+  }
+
+  /** The type and the end of the record at an LSN, if there is a valid one. Its segment must be loaded. */
+  #recordAt(lsn: number): { readonly type: number; readonly end: number; readonly fields: FieldReader } | undefined {
+    const within = lsn % this.#dataBytes;
+    const offset = LOG_SEGMENT_HEADER_BYTES + within;
+    if (within + LOG_RECORD_HEADER_BYTES > this.#dataBytes || readU64(this.#bytes, offset + 8) !== lsn)
+      return undefined;
+    const length = this.#bytes.readUInt32LE(offset + 4);
+    if (length < LOG_RECORD_HEADER_BYTES || within + length > this.#dataBytes) return undefined;
+    if (this.#bytes.readUInt32LE(offset) !== crc32c(this.#bytes, offset + 4, length - 4)) return undefined;
+    const type = this.#bytes[offset + 24];
+    const next = (Math.floor(lsn / this.#dataBytes) + 1) * this.#dataBytes;
+    return {
+      type,
+      end: type === TYPE_PADDING ? next : lsn + Math.ceil(length / 8) * 8,
+      fields: new FieldReader(this.#bytes, offset + LOG_RECORD_HEADER_BYTES, offset + length),
+    };
+  }
+
+  /** Reads the records that wait. Returns the LSN at which they end. */
+  readPending(): number {
+    let lsn: number = this.#superblock.lsn;
+    for (;;) {
+      if (!this.#load(Math.floor(lsn / this.#dataBytes))) return lsn;
+      if ((lsn % this.#dataBytes) + LOG_RECORD_HEADER_BYTES > this.#dataBytes) {
+        lsn = (Math.floor(lsn / this.#dataBytes) + 1) * this.#dataBytes;
+        continue;
+      }
+      const record = this.#recordAt(lsn);
+      if (record === undefined) return lsn;
+      if (record.type !== TYPE_PADDING) {
+        try {
+          decodeOperation(record.type, record.fields);
+        } catch {
+          this.#error(`log record ${lsn}`, 'it cannot be decoded', 'the store cannot be mounted');
+          return lsn;
+        }
+        if (record.type !== TYPE_SYNCED) this.pending++;
+      }
+      lsn = record.end;
+    }
+  }
+
+  /**
+   * Looks for records beyond the end of the log. After a loss of power there may be some; while the host has been up they mean
+   * that something in between was damaged.
+   */
+  checkGap(end: number, bootId: string): void {
+    if (!this.isReadable || this.#superblock.bootId !== bootId) return;
+    const number = Math.floor(end / this.#dataBytes);
+    let beyond = [...this.#segments.keys()].some((other) => other > number);
+    if (this.#load(number)) {
+      const last = (number + 1) * this.#dataBytes - LOG_RECORD_HEADER_BYTES;
+      for (let lsn = end + 8; lsn <= last && !beyond; lsn += 8) beyond = this.#recordAt(lsn) !== undefined;
+    }
+    if (beyond)
+      this.#error(
+        `log record ${end}`,
+        'damaged or missing, but there are more after it',
+        'the operations from there on are lost',
+      );
+  }
+}
+
+/** `bootId`: that of this host, 32 hexadecimal digits. */
+export function checkLog(disk: Disk, superblock: Superblock, bootId: string, findings: Findings): LogSummary {
+  const check = new LogCheck(disk, superblock, findings);
+  check.checkSegments();
+  if (!superblock.clean) {
+    check.checkGap(check.readPending(), bootId);
+    const effect = 'what follows is checked as of the last checkpoint';
+    findings.note('log-pending', 'log', `${check.pending} operations wait to be replayed by the next mount`, effect);
+  }
+  return { pending: check.pending, isReadable: check.isReadable };
+}
