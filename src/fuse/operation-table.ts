@@ -31,6 +31,7 @@ import {
   fuse_statx_in,
   fuse_write_in,
 } from './abi-structs.js';
+import * as applied from './handlers/applied.js';
 import * as attributes from './handlers/attributes.js';
 import * as connection from './handlers/connection.js';
 import * as data from './handlers/data.js';
@@ -45,13 +46,13 @@ const NAME_MIN = 2;
 const table = new Array<Operation | undefined>(OPCODE_LIMIT).fill(undefined);
 
 const reads = (opcode: number, bodyBytesMin: number, handler: Handler) => {
-  table[opcode] = { bodyBytesMin, handler, changes: false, noReply: false };
+  table[opcode] = { bodyBytesMin, handler, applied: undefined, changes: false, noReply: false };
 };
-const changes = (opcode: number, bodyBytesMin: number, handler: Handler) => {
-  table[opcode] = { bodyBytesMin, handler, changes: true, noReply: false };
+const changes = (opcode: number, bodyBytesMin: number, handler: Handler, whenApplied?: Handler) => {
+  table[opcode] = { bodyBytesMin, handler, applied: whenApplied, changes: true, noReply: false };
 };
 const isSilent = (opcode: number, bodyBytesMin: number, handler: Handler) => {
-  table[opcode] = { bodyBytesMin, handler, changes: false, noReply: true };
+  table[opcode] = { bodyBytesMin, handler, applied: undefined, changes: false, noReply: true };
 };
 const refuses = (opcode: number) => {
   reads(opcode, 0, () => {
@@ -70,16 +71,16 @@ refuses(Opcode.INTERRUPT);
 
 reads(Opcode.LOOKUP, NAME_MIN, names.lookup);
 reads(Opcode.READLINK, 0, names.readlink);
-changes(Opcode.MKNOD, fuse_mknod_in.sizeof + NAME_MIN, names.mknod);
-changes(Opcode.MKDIR, fuse_mkdir_in.sizeof + NAME_MIN, names.mkdir);
-changes(Opcode.SYMLINK, NAME_MIN + NAME_MIN, names.symlink);
-changes(Opcode.LINK, fuse_link_in.sizeof + NAME_MIN, names.link);
-changes(Opcode.CREATE, fuse_create_in.sizeof + NAME_MIN, names.create);
+changes(Opcode.MKNOD, fuse_mknod_in.sizeof + NAME_MIN, names.mknod, applied.mknod);
+changes(Opcode.MKDIR, fuse_mkdir_in.sizeof + NAME_MIN, names.mkdir, applied.mkdir);
+changes(Opcode.SYMLINK, NAME_MIN + NAME_MIN, names.symlink, applied.symlink);
+changes(Opcode.LINK, fuse_link_in.sizeof + NAME_MIN, names.link, applied.link);
+changes(Opcode.CREATE, fuse_create_in.sizeof + NAME_MIN, names.create, applied.create);
 changes(Opcode.TMPFILE, fuse_create_in.sizeof, names.tmpfile);
-changes(Opcode.UNLINK, NAME_MIN, names.unlink);
-changes(Opcode.RMDIR, NAME_MIN, names.rmdir);
-changes(Opcode.RENAME, fuse_rename_in.sizeof + NAME_MIN + NAME_MIN, names.rename);
-changes(Opcode.RENAME2, fuse_rename2_in.sizeof + NAME_MIN + NAME_MIN, names.rename2);
+changes(Opcode.UNLINK, NAME_MIN, names.unlink, applied.done);
+changes(Opcode.RMDIR, NAME_MIN, names.rmdir, applied.done);
+changes(Opcode.RENAME, fuse_rename_in.sizeof + NAME_MIN + NAME_MIN, names.rename, applied.done);
+changes(Opcode.RENAME2, fuse_rename2_in.sizeof + NAME_MIN + NAME_MIN, names.rename2, applied.done);
 reads(Opcode.READDIR, fuse_read_in.sizeof, names.readdir);
 reads(Opcode.READDIRPLUS, fuse_read_in.sizeof, names.readdirplus);
 reads(Opcode.FSYNCDIR, fuse_fsync_in.sizeof, names.fsyncdir);
@@ -104,8 +105,8 @@ refuses(Opcode.FLUSH);
 
 reads(Opcode.GETXATTR, fuse_getxattr_in.sizeof + NAME_MIN, xattrs.getxattr);
 reads(Opcode.LISTXATTR, fuse_getxattr_in.sizeof, xattrs.listxattr);
-changes(Opcode.SETXATTR, fuse_setxattr_in.sizeof + NAME_MIN, xattrs.setxattr);
-changes(Opcode.REMOVEXATTR, NAME_MIN, xattrs.removexattr);
+changes(Opcode.SETXATTR, fuse_setxattr_in.sizeof + NAME_MIN, xattrs.setxattr, applied.done);
+changes(Opcode.REMOVEXATTR, NAME_MIN, xattrs.removexattr, applied.done);
 
 /** By opcode. */
 export const OPERATIONS: readonly (Operation | undefined)[] = table;

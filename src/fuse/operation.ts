@@ -15,6 +15,8 @@ export interface Operation {
   /** Bytes that must follow the header. */
   readonly bodyBytesMin: number;
   readonly handler: Handler;
+  /** Serves a request that is sent again although its change was made; undefined where that can be made again. */
+  readonly applied: Handler | undefined;
   /** May have changed something: its reply waits for `pendingCommit`. */
   readonly changes: boolean;
   /** The kernel expects no reply, not even an error. */

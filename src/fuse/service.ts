@@ -17,7 +17,7 @@ import { fuse_entry_out } from './abi-structs.js';
 import { DirectoryPage } from './directory-page.js';
 import type { FailureLog } from './failure-log.js';
 import { DATA_BYTES_MAX } from './negotiation.js';
-import { DEFERRED, NO_REPLY } from './operation.js';
+import { DEFERRED, type Handler, NO_REPLY, type Operation } from './operation.js';
 import { OPERATIONS } from './operation-table.js';
 import { References } from './references.js';
 import { PAYLOAD, Reply } from './reply.js';
@@ -103,7 +103,7 @@ export class Service {
       if (!request.isWhole || length < BODY + operation.bodyBytesMin) {
         throw EINVAL;
       }
-      payloadLength = operation.handler(this);
+      payloadLength = this.#handlerOf(operation)(this);
       if (operation.changes && payloadLength >= 0) {
         payloadLength = this.#afterCommit(payloadLength);
       }
@@ -159,6 +159,13 @@ export class Service {
     while (this.#waiting.size > 0) {
       await Promise.all(this.#waiting);
     }
+  }
+
+  #handlerOf(operation: Operation): Handler {
+    const { request, filesystem } = this;
+    return operation.applied !== undefined && request.isResent && filesystem.wasApplied(request.caller.request)
+      ? operation.applied
+      : operation.handler;
   }
 
   #afterCommit(payloadLength: number): number {

@@ -67,6 +67,8 @@ export class MemoryFileSystem implements FileSystemOperations {
   commit: (() => Promise<void>) | undefined;
   /** When set, reads wait for what it returns. */
   beforeRead: (() => Promise<void>) | undefined;
+  /** Requests that an earlier process has applied. */
+  readonly applied = new Set<number>();
   syncs = 0;
   #nextIno = 2;
 
@@ -260,7 +262,11 @@ export class MemoryFileSystem implements FileSystemOperations {
   }
 
   readSymlink(ino: Ino): Uint8Array {
-    return this.#node(ino).data;
+    const node = this.#node(ino);
+    if ((node.attributes.mode & S_IFMT) !== S_IFLNK) {
+      throw EINVAL;
+    }
+    return node.data;
   }
 
   link(ino: Ino, parent: Ino, name: Uint8Array, _caller: Caller, out: Attributes): void {
@@ -433,12 +439,8 @@ export class MemoryFileSystem implements FileSystemOperations {
     this.syncs++;
   }
 
-  wasApplied(): boolean {
-    return false;
-  }
-
-  pendingCommit(): Promise<void> | undefined {
-    return this.commit?.();
+  wasApplied(request: number): boolean {
+    return this.applied.has(request);
   }
 
   statistics(out: FileSystemStatistics): void {
