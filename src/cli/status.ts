@@ -3,6 +3,7 @@
  */
 import { Command } from 'commander';
 import type { MountStatus } from '../mount/control-protocol.js';
+import type { IdleStore } from '../mount/idle-store.js';
 import { type MountState, survey, surveyMounts } from '../mount/survey.js';
 import { EXIT } from './exit-codes.js';
 import { recoveryLine } from './mount.js';
@@ -34,6 +35,9 @@ export function statusCommand(): Command {
     });
 }
 
+const volatileWarning = (kind: string): string =>
+  `the store is in memory (${kind}): everything is lost when this machine stops`;
+
 /** A heading and rows of `name  value`. */
 function describe(state: MountState): string[] {
   switch (state.state) {
@@ -61,12 +65,31 @@ function describe(state: MountState): string[] {
         ]),
       ];
     case 'not-mounted':
-      return [`${state.store}  not mounted`];
+      return [`${state.store}  not mounted`, ...rows(idleRows(state.store, state.idle))];
   }
 }
 
 const rows = (pairs: readonly (readonly [string, string])[]): string[] =>
   pairs.map(([name, value]) => `  ${name.padEnd(12)}${value}`);
+
+function idleRows(store: string, idle: IdleStore): [string, string][] {
+  const result: [string, string][] = [
+    ['label', idle.label === '' ? 'none' : `"${idle.label}"`],
+    ['uuid', idle.uuid],
+    ['used', `${formatBytes(idle.dataBytes)} in ${formatCount(idle.inodes)} inodes, at the last checkpoint`],
+    ['mounted', idle.mountCount === 1 ? 'once so far' : `${formatCount(idle.mountCount)} times so far`],
+  ];
+  if (idle.holder !== null) {
+    result.push(['in use', `by process ${idle.holder.pid} (${idle.holder.command})`]);
+  } else {
+    result.push(['state', idle.clean ? 'clean' : 'not unmounted properly: the next mount recovers it']);
+  }
+  if (idle.volatile !== null) {
+    result.push(['VOLATILE', volatileWarning(idle.volatile)]);
+  }
+  result.push(['to mount it', `razorfs MNT --store ${store}`]);
+  return result;
+}
 
 function statusRows(status: MountStatus): [string, string][] {
   const { volume } = status;
@@ -88,10 +111,7 @@ function statusRows(status: MountStatus): [string, string][] {
     result.splice(1, 0, ['READ-ONLY', volume.readOnlyReason]);
   }
   if (status.volatile !== null) {
-    result.splice(1, 0, [
-      'VOLATILE',
-      `the store is in memory (${status.volatile}): everything is lost when this machine stops`,
-    ]);
+    result.splice(1, 0, ['VOLATILE', volatileWarning(status.volatile)]);
   }
   return result;
 }

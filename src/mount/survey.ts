@@ -3,11 +3,13 @@
  */
 import { ControlClient } from './control-client.js';
 import type { MountStatus } from './control-protocol.js';
+import { describeIdleStore, type IdleStore } from './idle-store.js';
 import { livenessOf } from './liveness.js';
 import { MountError } from './mount-error.js';
 import { FILE_SYSTEM_TYPE, type MountEntry, mountAt, mountsOfStore, razorfsMounts } from './mount-table.js';
 import { mountPointPath, storePath } from './paths.js';
 import { directoryState, notAStore } from './store-directory.js';
+import { explainStoreFailure } from './store-failure.js';
 
 export type MountState =
   | { readonly state: 'mounted'; readonly mountPoint: string; readonly store: string; readonly status: MountStatus }
@@ -17,7 +19,7 @@ export type MountState =
   | { readonly state: 'dead'; readonly mountPoint: string; readonly store: string }
   /** Mounted, but its daemon could not be asked. */
   | { readonly state: 'unknown'; readonly mountPoint: string; readonly store: string; readonly reason: string }
-  | { readonly state: 'not-mounted'; readonly store: string };
+  | { readonly state: 'not-mounted'; readonly store: string; readonly idle: IdleStore };
 
 /** Every RazorFS mount that this process can see. */
 export async function surveyMounts(): Promise<MountState[]> {
@@ -39,7 +41,7 @@ export async function survey(target: string): Promise<MountState> {
     case 'store': {
       const status = await askDaemon(store);
       return status === undefined
-        ? { state: 'not-mounted', store }
+        ? { state: 'not-mounted', store, idle: idleStore(store) }
         : { state: 'detached', mountPoint: status.mountPoint, store, status };
     }
     case 'empty':
@@ -51,6 +53,14 @@ export async function survey(target: string): Promise<MountState> {
       );
     case 'other':
       throw notAStore(store);
+  }
+}
+
+function idleStore(store: string): IdleStore {
+  try {
+    return describeIdleStore(store);
+  } catch (error) {
+    throw explainStoreFailure(store, error);
   }
 }
 

@@ -49,7 +49,10 @@ t.test('mount, use, unmount, mount again', async (t) => {
   await place.umount();
   const idle = await razorfs(['status', '--json', place.store]);
   t.equal(idle.code, EXIT.notMounted);
-  t.match(JSON.parse(idle.stdout), { mounts: [{ state: 'not-mounted', store: place.store }] });
+  t.match(JSON.parse(idle.stdout), {
+    mounts: [{ state: 'not-mounted', idle: { clean: true, inodes: 2, dataBytes: 5, mountCount: 2, holder: null } }],
+  });
+  t.match((await razorfs(['status', place.store])).stdout, /not mounted[\s\S]*state +clean[\s\S]*to mount it/);
 });
 
 t.test('status without words lists every mount', async (t) => {
@@ -71,9 +74,11 @@ t.test('a killed daemon leaves a dead mount, which umount clears and mount recov
   const refused = await place.mount();
   t.equal(refused.code, EXIT.mountPoint);
   t.match(refused.stderr, `razorfs umount ${place.mountPoint}`);
+  t.match((await razorfs(['status', place.store])).stdout, 'DEAD');
   const cleared = await place.umount();
   t.equal(cleared.code, EXIT.success, cleared.stderr);
   t.match(cleared.stdout, 'was a dead mount and is cleared');
+  t.match(await stateOf(place.store), { state: 'not-mounted', idle: { clean: false } });
   const again = await place.mount();
   t.match(again.stdout, /^Recovered from a crash: 1 operation replayed, 0 orphans reclaimed, in \d+ ms\n/);
   t.same(readdirSync(place.mountPoint), ['kept']);

@@ -4,23 +4,28 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { Test } from 'tap';
 import { unmount } from '../../src/fuse/unmount.js';
 import type { MountReport } from '../../src/mount/mount-request.js';
 import { mounts } from '../../src/mount/mount-table.js';
 import { lockState } from '../../src/store/lock.js';
 import { type Ended, ROOT, type RunOptions, razorfs } from '../cli/program.js';
 
+/** Who runs what must happen at the end: a test, or a tool. */
+export interface Teardown {
+  teardown(handler: () => Promise<void>): void;
+}
+
 export class Place {
   readonly directory: string;
   readonly mountPoint: string;
   readonly store: string;
 
-  constructor(t: Test) {
+  /** The store is in the place, unless it is given. */
+  constructor(t: Teardown, store?: string) {
     mkdirSync(path.join(ROOT, 'build'), { recursive: true });
     this.directory = mkdtempSync(path.join(ROOT, 'build/test-mount-'));
     this.mountPoint = path.join(this.directory, 'mnt');
-    this.store = path.join(this.directory, 'store');
+    this.store = store ?? path.join(this.directory, 'store');
     mkdirSync(this.mountPoint);
     t.teardown(() => this.#clear());
   }
