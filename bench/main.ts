@@ -5,10 +5,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { prepareClient } from './client.js';
+import { FULL_AMOUNTS, FULL_APPLICATIONS, QUICK_AMOUNTS, QUICK_APPLICATIONS } from './compare/amounts.js';
+import { compare } from './compare/compare.js';
+import { compareTable, rangeTable, targetList } from './compare/report.js';
 import { describeHost } from './host.js';
 import { ROOT } from './root.js';
 import { type Layout, measureScale } from './scale.js';
 import { scaleTable } from './scale-report.js';
+import { hostTarget, RAZORFS, razorfsTarget } from './targets/own.js';
+import { installedPeers } from './targets/peers.js';
 
 interface CommonOptions {
   readonly directory: string;
@@ -20,6 +25,13 @@ interface ScaleCommandOptions extends CommonOptions {
   readonly files?: readonly number[];
   readonly fileBytes: number;
   readonly layout?: Layout;
+}
+
+interface CompareCommandOptions extends CommonOptions {
+  readonly rounds?: number;
+  readonly only?: readonly string[];
+  readonly libfuseExamples?: string;
+  readonly applications: boolean;
 }
 
 /** A full log is just below what brings a checkpoint. */
@@ -81,4 +93,29 @@ const scale = withCommonOptions(new Command('scale'))
     finish(options, { host, figures }, `${host}\n\n${figures.map(scaleTable).join('\n\n')}`);
   });
 
-await new Command('bench').addCommand(scale).parseAsync();
+const comparison = withCommonOptions(new Command('compare'))
+  .description('RazorFS, the host and every peer that is installed, side by side')
+  .option('--rounds <N>', 'how often everything is repeated', Number)
+  .option('--only <NAME,…>', 'only these targets', (text) => text.split(','))
+  .option(
+    '--libfuse-examples <DIR>',
+    "where built examples of libfuse are, for two peers in C that Debian doesn't have",
+  )
+  .option('--no-applications', 'without the rows of git, npm, tar, find, rm and sqlite')
+  .action(async (options: CompareCommandOptions) => {
+    const host = await prepare(options);
+    const targets = [hostTarget, razorfsTarget, ...installedPeers(options.libfuseExamples)];
+    const figures = await compare({
+      directory: options.directory,
+      targets: targets.filter(({ name }) => options.only?.includes(name) ?? true),
+      rounds: options.rounds ?? (options.quick ? 1 : 5),
+      amounts: options.quick ? QUICK_AMOUNTS : FULL_AMOUNTS,
+      applications: options.applications ? (options.quick ? QUICK_APPLICATIONS : FULL_APPLICATIONS) : undefined,
+      progress,
+    });
+    const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures)].join('\n\n');
+    finish(options, { host, figures }, markdown);
+    if (figures.some(({ name, failures }) => name === RAZORFS && failures.length > 0)) process.exitCode = 1;
+  });
+
+await new Command('bench').addCommand(scale).addCommand(comparison).parseAsync();

@@ -1,0 +1,55 @@
+/**
+ * How much is done for each row: the amounts of a run whose figures count, and those of one that only shows that all works.
+ */
+
+export interface Amounts {
+  readonly files: number;
+  readonly durableFiles: number;
+  /** The large file, in pages of 4 KiB. */
+  readonly pages: number;
+  readonly randomPages: number;
+  readonly appends: number;
+  readonly mixedFiles: number;
+}
+
+export interface ApplicationAmounts {
+  readonly archiveFiles: number;
+  readonly repositoryFiles: number;
+  readonly syncedInserts: number;
+  readonly unsyncedInserts: number;
+  readonly npm: boolean;
+}
+
+export const FULL_AMOUNTS: Amounts = {
+  files: 5000,
+  durableFiles: 500,
+  pages: 32_768,
+  randomPages: 50_000,
+  appends: 50_000,
+  mixedFiles: 3200,
+};
+
+export const FULL_APPLICATIONS: ApplicationAmounts = {
+  archiveFiles: 20_000,
+  repositoryFiles: 3000,
+  syncedInserts: 200,
+  unsyncedInserts: 2000,
+  npm: true,
+};
+
+export const QUICK_AMOUNTS: Amounts = {
+  files: 100,
+  durableFiles: 10,
+  pages: 512,
+  randomPages: 500,
+  appends: 500,
+  mixedFiles: 160,
+};
+
+export const QUICK_APPLICATIONS: ApplicationAmounts = {
+  archiveFiles: 200,
+  repositoryFiles: 50,
+  syncedInserts: 5,
+  unsyncedInserts: 20,
+  npm: false,
+};
