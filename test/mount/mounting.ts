@@ -22,8 +22,7 @@ export class Place {
 
   /** The store is in the place, unless it is given. */
   constructor(t: Teardown, store?: string) {
-    mkdirSync(path.join(ROOT, 'build'), { recursive: true });
-    this.directory = mkdtempSync(path.join(ROOT, 'build/test-mount-'));
+    this.directory = mkdtempSync(path.join(process.env.TMPDIR ?? path.join(ROOT, 'build'), 'test-mount-'));
     this.mountPoint = path.join(this.directory, 'mnt');
     this.store = store ?? path.join(this.directory, 'store');
     mkdirSync(this.mountPoint);

@@ -1,0 +1,134 @@
+/**
+ * Rounds of work, `kill -9` of all RazorFS processes of the mount, razorfsck, a new mount, and the comparison of what is there
+ * with what the writers had been told was done. Used by the test and by `npm run kill`.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { MountReport } from '../../src/mount/mount-request.js';
+import type { Random } from '../random.js';
+import { readJournal, readXattrs, violations } from './journal.js';
+import { isInstalled, type MountedStore } from './mounted-store.js';
+import type { WriterEnd, WriterOrder } from './writer.js';
+
+const WRITER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'writer.js');
+/** What a system call says when the daemon has gone, and when the mount has; and how setfattr(1) words it. */
+const ERRORS_OF_DEATH = /ENOTCONN|ECONNABORTED|EIO|ENOENT|not connected|abort|Input\/output|No such file/;
+
+export interface RoundReport {
+  readonly round: number;
+  readonly operations: number;
+  readonly mount: MountReport;
+  /** Broken promises, and what went wrong otherwise. */
+  readonly failures: readonly string[];
+}
+
+export class KillRounds {
+  readonly #mounted: MountedStore;
+  readonly #random: Random;
+  readonly #writers: ChildProcess[];
+  readonly #withXattrs = isInstalled('setfattr') && isInstalled('getfattr');
+  #round = 0;
+
+  constructor(mounted: MountedStore, random: Random, writers: number) {
+    this.#mounted = mounted;
+    this.#random = random;
+    this.#writers = Array.from({ length: writers }, () =>
+      fork(WRITER, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    );
+  }
+
+  /** Ends the writers. */
+  stop(): void {
+    for (const writer of this.#writers) {
+      writer.kill('SIGKILL');
+    }
+  }
+
+  #directory(round: number, writer: number): string {
+    return this.#mounted.path(`round-${round}`, `writer-${writer}`);
+  }
+
+  #journal(round: number, writer: number): string {
+    return path.join(this.#mounted.directory, `journal-${round}-${writer}`);
+  }
+
+  /** One round on a store that is mounted before and after it. The writers work for the given time, in milliseconds. */
+  async round(workMs: number): Promise<RoundReport> {
+    const round = this.#round++;
+    const failures: string[] = [];
+    mkdirSync(this.#mounted.path(`round-${round}`));
+    const ends = this.#writers.map((writer, number) => {
+      mkdirSync(this.#directory(round, number));
+      return this.#order(writer, round, number);
+    });
+    await this.#workUntouched(ends, workMs, failures);
+    await this.#mounted.killEverything();
+    let operations = 0;
+    for (const end of await Promise.all(ends)) {
+      operations += end.operations;
+      if (!ERRORS_OF_DEATH.test(end.error)) {
+        failures.push(`a writer had an error that no death explains: ${end.error}`);
+      }
+    }
+    const check = await this.#mounted.check();
+    if (check.code !== 0 || !/\bOK\b/.test(check.stdout)) {
+      failures.push(`razorfsck (exit code ${check.code}): ${check.stdout}${check.stderr}`);
+    }
+    const mount = await this.#mounted.mounted();
+    failures.push(...(await this.compare(round)));
+    return { round, operations, mount, failures };
+  }
+
+  /** Lets the writers work for a while, in which none may end. */
+  async #workUntouched(ends: readonly Promise<WriterEnd>[], workMs: number, failures: string[]): Promise<void> {
+    let isOver = false;
+    for (const end of ends) {
+      void end.then(({ error }) => {
+        if (!isOver) {
+          failures.push(`a writer had an error while all was well: ${error}`);
+        }
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, workMs));
+    isOver = true;
+  }
+
+  #order(writer: ChildProcess, round: number, number: number): Promise<WriterEnd> {
+    const order: WriterOrder = {
+      directory: this.#directory(round, number),
+      journal: this.#journal(round, number),
+      seed: this.#random.below(0xffff_ffff),
+      withXattrs: this.#withXattrs,
+    };
+    return new Promise((resolve, reject) => {
+      writer.once('message', (end: WriterEnd) => resolve(end));
+      writer.once('exit', () => reject(new Error('a writer has ended')));
+      writer.send(order);
+    });
+  }
+
+  /** How the directories of a round differ from what they must be. */
+  async compare(round: number): Promise<string[]> {
+    const found: string[] = [];
+    for (const number of this.#writers.keys()) {
+      const directory = this.#directory(round, number);
+      const xattrs = this.#withXattrs ? await readXattrs(directory) : new Map();
+      const journal = readJournal(this.#journal(round, number));
+      found.push(...violations(directory, journal, xattrs).map((what) => `round ${round}, writer ${number}: ${what}`));
+    }
+    return found;
+  }
+
+  /** Removes what a round has made, so that the store does not grow for ever. */
+  forget(round: number): void {
+    rmSync(this.#mounted.path(`round-${round}`), { recursive: true });
+    for (const number of this.#writers.keys()) {
+      const journal = this.#journal(round, number);
+      if (existsSync(journal)) {
+        rmSync(journal);
+      }
+    }
+  }
+}
