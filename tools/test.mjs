@@ -8,18 +8,20 @@
  *
  * It runs on a fresh clone: nothing outside Node itself is imported before the set-up. Each test file is a process of its own
  * (tap prints TAP when it is run by plain node), two at a time, each in a process group that is killed when the time is up.
- * A RazorFS mount that is there afterwards and was not before is a failure of its own, and is taken down.
+ * A mount that a test leaves behind in the run's directory for temporary files is a failure of its own, and is taken down.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+/** Where this run's tests put their temporary files, stores and mount points: the disk of the checkout, not a tmpfs. */
+const SCRATCH = path.join(ROOT, `build/test-run-${process.pid}`);
 const JOBS = Math.max(1, Math.min(2, cpus().length));
-/** Seconds that one test file may take. */
-const FILE_SECONDS_MAX = Number(process.env.RAZORFS_TEST_SECONDS ?? 120);
+/** Seconds that one test file may take, unless its first comment says otherwise: `@timeout 300`. */
+const FILE_SECONDS_MAX = 120;
 /** Lines of a failing file's error output that are shown. */
 const ERROR_LINES_SHOWN = 40;
 
@@ -76,22 +78,30 @@ function report(name, count, started, note = '') {
   console.log(`${mark.padEnd(6)} ${name}  ${count.passed} passed${skipped}, ${seconds} s${note}`);
 }
 
+/** How long a test file may take, in seconds. */
+function secondsMax(name) {
+  const source = readFileSync(path.join(ROOT, 'test', name.replace(/\.js$/, '.ts')), 'utf8');
+  const comment = source.slice(0, source.indexOf('*/'));
+  return Number(/@timeout (\d+)/.exec(comment)?.[1] ?? FILE_SECONDS_MAX);
+}
+
 async function runFile(name, Parser) {
   const started = Date.now();
   const count = { passed: 0, failed: 0, skipped: 0 };
   const messages = [];
   let errorOutput = '';
   let timedOut = false;
+  const seconds = secondsMax(name);
   const child = spawn(process.execPath, ['--enable-source-maps', path.join(ROOT, 'build/test', name)], {
     cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TAP: '1', TAP_BAIL: '0' },
+    env: { ...process.env, TAP: '1', TAP_BAIL: '0', TAP_TIMEOUT: String(seconds), TMPDIR: SCRATCH },
   });
   const timer = setTimeout(() => {
     timedOut = true;
     process.kill(-child.pid, 'SIGKILL');
-  }, FILE_SECONDS_MAX * 1000);
+  }, seconds * 1000);
   const parser = new Parser();
   const parsed = new Promise((resolve) => parser.on('complete', resolve));
   watchPoints(parser, count, messages);
@@ -105,7 +115,7 @@ async function runFile(name, Parser) {
   clearTimeout(timer);
   await Promise.race([parsed, new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
   if (timedOut) {
-    messages.push({ name: `not finished after ${FILE_SECONDS_MAX} s` });
+    messages.push({ name: `not finished after ${seconds} s` });
   } else if (code !== 0 && count.failed === 0) {
     messages.push({ name: `ended with ${signal ?? `exit code ${code}`}` });
   } else if (count.passed + count.failed + count.skipped === 0) {
@@ -148,18 +158,17 @@ function watchPoints(parser, count, messages) {
   });
 }
 
-/** Mount points of RazorFS where tests mount: below this checkout and the directory for temporary files. */
-function testMounts() {
+/** Mount points of RazorFS in this run's directory. */
+function mountsLeft() {
   return readFileSync('/proc/self/mountinfo', 'latin1')
     .split('\n')
     .filter((line) => / - fuse\.razorfs/.test(line))
     .map((line) => line.split(' ')[4].replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))))
-    .filter((mountPoint) => [ROOT, tmpdir()].some((directory) => mountPoint.startsWith(`${directory}/`)));
+    .filter((mountPoint) => mountPoint.startsWith(`${SCRATCH}/`));
 }
 
-function reportMountsLeftBehind(before) {
-  const left = testMounts().filter((mountPoint) => !before.includes(mountPoint));
-  for (const mountPoint of left) {
+function takeDownMountsLeft() {
+  for (const mountPoint of mountsLeft()) {
     const how = process.getuid() === 0 ? ['umount', ['-l', mountPoint]] : ['fusermount3', ['-u', '-z', mountPoint]];
     const taken = spawnSync(...how).status === 0 ? 'it was taken down' : 'it could not be taken down';
     failures.push(`a test left a mount behind at ${mountPoint}; ${taken}`);
@@ -168,7 +177,7 @@ function reportMountsLeftBehind(before) {
 }
 
 setUp();
-const mountsBefore = testMounts();
+mkdirSync(SCRATCH, { recursive: true });
 const { Parser } = await import('tap-parser');
 const started = Date.now();
 const files = testFiles();
@@ -187,7 +196,8 @@ await Promise.all(
     }
   }),
 );
-reportMountsLeftBehind(mountsBefore);
+takeDownMountsLeft();
+rmSync(SCRATCH, { recursive: true, force: true, maxRetries: 3 });
 
 console.log('');
 for (const failure of failures) {
