@@ -1,17 +1,21 @@
 /**
- * Extended attributes (xattr(7)). The kernel checks who may see and set which namespace; the daemon stores bytes.
+ * Extended attributes (xattr(7)). The kernel checks who may see and set which namespace; the daemon stores bytes,
+ * and keeps the mode in step with access control lists (acl.ts).
  */
-import { E2BIG, EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP, ERANGE } from '../errors/errno.js';
+import { E2BIG, EACCES, EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP, ERANGE } from '../errors/errno.js';
 import { asAddress, type Ino } from '../store/units.js';
 import { Inode } from '../volume/inode.js';
 import { KIND_XATTR, readU64 } from '../volume/items.js';
+import { isDirectory, S_ISGID } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
+import { ACCESS_ACL_XATTR, Acl, DEFAULT_ACL_XATTR } from './acl.js';
 import { type Caller, XATTR_CREATE, XATTR_REPLACE } from './operations.js';
 
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of linux/limits.h. */
 const XATTR_NAME_BYTES_MAX = 255;
 const XATTR_VALUE_BYTES_MAX = 65_536;
+const PERMISSIONS = 0o777;
 const STORED_NAMESPACES = ['user.', 'trusted.', 'security.'].map((prefix) => Buffer.from(prefix));
 
 export class ExtendedAttributes {
@@ -31,7 +35,7 @@ export class ExtendedAttributes {
     return strings.get(asAddress(readU64(tree.words, tree.valueWord + 2)));
   }
 
-  set(ino: Ino, name: Uint8Array, value: Uint8Array, flags: number, caller: Caller): void {
+  set(ino: Ino, name: Uint8Array, value: Uint8Array, flags: number, killSetgid: boolean, caller: Caller): void {
     this.#volume.assertWritable();
     this.#checkName(name);
     if (value.length > XATTR_VALUE_BYTES_MAX) throw E2BIG;
@@ -42,8 +46,22 @@ export class ExtendedAttributes {
     if (exists && (flags & XATTR_CREATE) !== 0) throw EEXIST;
     if (!exists && (flags & XATTR_REPLACE) !== 0) throw ENODATA;
     if (!exists && xattrs.freeMinor < 0) throw ENOSPC;
+    let { mode } = inode;
+    if (ACCESS_ACL_XATTR.equals(name)) {
+      const acl = Acl.parse(value);
+      mode = ((mode & ~PERMISSIONS) | acl.mode) & (killSetgid ? ~S_ISGID : ~0);
+    } else if (DEFAULT_ACL_XATTR.equals(name)) {
+      if (!isDirectory(mode)) throw EACCES;
+      Acl.parse(value);
+    }
     const time = this.#volume.now();
-    this.#volume.perform({ type: 'setXattr', ino, name, value, mode: inode.mode, time }, caller.request);
+    this.#volume.perform({ type: 'setXattr', ino, name, value, mode, time }, caller.request);
+  }
+
+  /** The access list after chmod(2), to be set with the new mode; undefined when there is none. */
+  accessAclAfterChmod(inode: Inode, mode: number): Uint8Array | undefined {
+    if (!this.has(inode, ACCESS_ACL_XATTR)) return undefined;
+    return Acl.parse(this.get(inode.ino, ACCESS_ACL_XATTR)).afterChmod(mode).encode();
   }
 
   /** Removes an attribute. Throws ENODATA. */
@@ -77,6 +95,6 @@ export class ExtendedAttributes {
     const isStored = STORED_NAMESPACES.some(
       (prefix) => name.length > prefix.length && prefix.equals(name.subarray(0, prefix.length)),
     );
-    if (!isStored) throw EOPNOTSUPP;
+    if (!isStored && !ACCESS_ACL_XATTR.equals(name) && !DEFAULT_ACL_XATTR.equals(name)) throw EOPNOTSUPP;
   }
 }

@@ -42,10 +42,10 @@ export class FileSystem implements FileSystemOperations {
 
   constructor(volume: Volume, options: FileSystemOptions) {
     this.#volume = volume;
-    this.#names = new Names(volume);
+    this.#xattrs = new ExtendedAttributes(volume);
+    this.#names = new Names(volume, this.#xattrs);
     this.#listing = new DirectoryListing(volume);
     this.#data = new FileData(volume);
-    this.#xattrs = new ExtendedAttributes(volume);
     this.#attributes = new InodeAttributes(volume, this.#data, this.#xattrs, options.atime);
   }
 
@@ -168,8 +168,15 @@ export class FileSystem implements FileSystemOperations {
     return this.#xattrs.get(ino, name);
   }
 
-  setExtendedAttribute(ino: Ino, name: Uint8Array, value: Uint8Array, flags: number, caller: Caller): void {
-    this.#xattrs.set(ino, name, value, flags, caller);
+  setExtendedAttribute(
+    ino: Ino,
+    name: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+    killSetgid: boolean,
+    caller: Caller,
+  ): void {
+    this.#xattrs.set(ino, name, value, flags, killSetgid, caller);
   }
 
   listExtendedAttributes(ino: Ino): Uint8Array[] {

@@ -7,6 +7,7 @@ import { Inode, type Timestamp } from '../volume/inode.js';
 import { isDirectory, isRegular } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
+import { ACCESS_ACL_XATTR } from './acl.js';
 import type { Attributes } from './attributes.js';
 import type { ExtendedAttributes } from './extended-attributes.js';
 import type { FileData } from './file-data.js';
@@ -74,7 +75,16 @@ export class InodeAttributes {
       ctime: timeAfter(changes.ctime ?? 'now', now, now),
     };
     if (killed || ownerChanges) this.#dropCapabilities(inode, caller);
+    if (changes.mode !== undefined) this.#changeAccessAcl(inode, mode, now, caller);
     if (changesBesidesSize(changes)) this.#volume.perform(operation, caller.request);
+  }
+
+  /** The access control list follows the mode (acl(5)). */
+  #changeAccessAcl(inode: Inode, mode: number, time: Timestamp, caller: Caller): void {
+    const value = this.#xattrs.accessAclAfterChmod(inode, mode);
+    if (value === undefined) return;
+    const { ino } = inode;
+    this.#volume.perform({ type: 'setXattr', ino, name: ACCESS_ACL_XATTR, value, mode, time }, caller.request);
   }
 
   #resize(ino: Ino, size: number, killed: boolean, caller: Caller): void {

@@ -16,9 +16,11 @@ import {
 import { asBlobId, asIno, type BlobId, type Ino, NO_BLOB, ROOT_INO } from '../store/units.js';
 import { Inode, STORAGE_BLOB } from '../volume/inode.js';
 import { readU64 } from '../volume/items.js';
-import { isDirectory, S_IFDIR, S_IFLNK, S_ISGID } from '../volume/mode.js';
+import { isDirectory, S_IFDIR, S_IFLNK } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
 import { checkName, checkNewName, isDot, isDotDot, load, loadDirectory, loadLivingDirectory } from './access.js';
+import type { ExtendedAttributes } from './extended-attributes.js';
+import { inheritPermissions } from './inherited-permissions.js';
 import { type Caller, RENAME_EXCHANGE, RENAME_NOREPLACE } from './operations.js';
 
 /** Hard links of one file. */
@@ -30,12 +32,14 @@ const NO_PARENT = asIno(0);
 
 export class Names {
   readonly #volume: Volume;
+  readonly #xattrs: ExtendedAttributes;
   readonly #parent = new Inode();
   readonly #inode = new Inode();
   readonly #target = new Inode();
 
-  constructor(volume: Volume) {
+  constructor(volume: Volume, xattrs: ExtendedAttributes) {
     this.#volume = volume;
+    this.#xattrs = xattrs;
   }
 
   /** The inode that a name leads to. Throws ENOENT. */
@@ -96,15 +100,9 @@ export class Names {
   ): Ino {
     const volume = this.#volume;
     const ino = volume.nextIno;
-    // In a setgid directory the group comes from it, and directories pass the bit on (inode(7)).
-    const inheritsGroup = (directory.mode & S_ISGID) !== 0;
-    const gid = inheritsGroup ? directory.gid : caller.gid;
-    const inherited = inheritsGroup && isDirectory(mode) ? mode | S_ISGID : mode;
-    const time = volume.now();
-    volume.perform(
-      { type: 'make', ino, parent, name, mode: inherited, uid: caller.uid, gid, rdev, target, time },
-      caller.request,
-    );
+    const { uid, request } = caller;
+    const inherited = inheritPermissions(this.#xattrs, directory, mode, caller);
+    volume.perform({ type: 'make', ino, parent, name, uid, rdev, target, time: volume.now(), ...inherited }, request);
     return ino;
   }
 

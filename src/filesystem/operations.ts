@@ -19,6 +19,11 @@ export interface Caller {
   gid: number;
   pid: number;
   /**
+   * The permission bits that new inodes do not get (umask(2)), where the transport leaves that to the filesystem because access
+   * control lists may take its place; otherwise 0.
+   */
+  umask: number;
+  /**
    * The transport's number of this request, written into the log with the change that it makes, so that a request sent again
    * after a restart can be recognised. 0 where there is none.
    */
@@ -83,7 +88,7 @@ export interface FileSystemOperations {
   getAttributes(ino: Ino, out: Attributes): void;
   setAttributes(ino: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void;
 
-  /** Makes a regular file, device, FIFO or socket. `mode` has the type and the permission bits after the umask. */
+  /** Makes a regular file, device, FIFO or socket. `mode` has the type and the permission bits asked for. */
   makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void;
   makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void;
   makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void;
@@ -117,7 +122,15 @@ export interface FileSystemOperations {
   copyRange(from: Ino, fromPosition: number, to: Ino, toPosition: number, length: number, caller: Caller): number;
 
   getExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array;
-  setExtendedAttribute(ino: Ino, name: Uint8Array, value: Uint8Array, flags: number, caller: Caller): void;
+  /** `killSetgid`: the caller may not keep setgid when an access control list is set (FUSE_SETXATTR_ACL_KILL_SGID). */
+  setExtendedAttribute(
+    ino: Ino,
+    name: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+    killSetgid: boolean,
+    caller: Caller,
+  ): void;
   listExtendedAttributes(ino: Ino): Uint8Array[];
   removeExtendedAttribute(ino: Ino, name: Uint8Array, caller: Caller): void;
 

@@ -197,8 +197,9 @@ export const fuse_copy_file_range_in = struct(56, {
 });
 export const fuse_copy_file_range_out = struct(8, { bytes_copied: u64 });
 
-/** The form without FUSE_SETXATTR_EXT, which is not negotiated: its only use is POSIX ACLs. */
-export const fuse_setxattr_in = struct(8, { size: u32, flags: u32 });
+/** The form with FUSE_SETXATTR_EXT, and the one of kernels without it. */
+export const fuse_setxattr_in = struct(16, { size: u32, flags: u32, setxattr_flags: u32, padding: u32 });
+export const fuse_setxattr_in_short = struct(8, { size: u32, flags: u32 });
 export const fuse_getxattr_in = struct(8, { size: u32, padding: u32 });
 export const fuse_getxattr_out = struct(8, { size: u32, padding: u32 });
 export const fuse_syncfs_in = struct(8, { padding: u64 });

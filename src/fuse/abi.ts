@@ -75,6 +75,9 @@ export const FUSE_BIG_WRITES = 1 << 5;
 export const FUSE_DO_READDIRPLUS = 1 << 13;
 export const FUSE_READDIRPLUS_AUTO = 1 << 14;
 export const FUSE_ASYNC_DIO = 1 << 15;
+export const FUSE_DONT_MASK = 1 << 6;
+export const FUSE_POSIX_ACL = 1 << 20;
+export const FUSE_SETXATTR_EXT = 1 << 29;
 export const FUSE_WRITEBACK_CACHE = 1 << 16;
 export const FUSE_NO_OPEN_SUPPORT = 1 << 17;
 export const FUSE_PARALLEL_DIROPS = 1 << 18;
@@ -118,3 +121,6 @@ export const FUSE_ROOT_ID = 1;
 /** Masks of statx(2) for what fuse_statx can carry. */
 export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_BTIME = 0x800;
+
+/** fuse_setxattr_in.setxattr_flags: setgid goes when an access control list is set. */
+export const FUSE_SETXATTR_ACL_KILL_SGID = 1;

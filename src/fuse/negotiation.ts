@@ -3,7 +3,6 @@
  *
  * Flags that are not asked for, and why:
  * - POSIX_LOCKS, FLOCK_LOCKS: without them the kernel keeps locks itself, which is right while all users are local.
- * - DONT_MASK: the kernel applies the umask. POSIX_ACL, which would need it, is not offered, and so SETXATTR_EXT is not either.
  * - AUTO_INVAL_DATA: nobody else changes the data, so cached pages are never suspect (EXPLICIT_INVAL_DATA says so).
  * - ATOMIC_O_TRUNC: opens are not sent at all, so truncation comes as SETATTR.
  */
@@ -14,6 +13,7 @@ import {
   FUSE_BIG_WRITES,
   FUSE_CACHE_SYMLINKS,
   FUSE_DO_READDIRPLUS,
+  FUSE_DONT_MASK,
   FUSE_EXPLICIT_INVAL_DATA,
   FUSE_EXPORT_SUPPORT,
   FUSE_HANDLE_KILLPRIV_V2,
@@ -26,7 +26,9 @@ import {
   FUSE_NO_OPEN_SUPPORT,
   FUSE_NO_OPENDIR_SUPPORT,
   FUSE_PARALLEL_DIROPS,
+  FUSE_POSIX_ACL,
   FUSE_READDIRPLUS_AUTO,
+  FUSE_SETXATTR_EXT,
   FUSE_WRITEBACK_CACHE,
 } from './abi.js';
 import { fuse_init_in, fuse_init_in_short, fuse_init_out } from './abi-structs.js';
@@ -46,6 +48,9 @@ const FLAGS =
   FUSE_ASYNC_READ |
   FUSE_EXPORT_SUPPORT |
   FUSE_BIG_WRITES |
+  FUSE_DONT_MASK |
+  FUSE_POSIX_ACL |
+  FUSE_SETXATTR_EXT |
   FUSE_DO_READDIRPLUS |
   FUSE_READDIRPLUS_AUTO |
   FUSE_ASYNC_DIO |

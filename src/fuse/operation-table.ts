@@ -27,7 +27,7 @@ import {
   fuse_rename_in,
   fuse_rename2_in,
   fuse_setattr_in,
-  fuse_setxattr_in,
+  fuse_setxattr_in_short,
   fuse_statx_in,
   fuse_write_in,
 } from './abi-structs.js';
@@ -105,7 +105,7 @@ refuses(Opcode.FLUSH);
 
 reads(Opcode.GETXATTR, fuse_getxattr_in.sizeof + NAME_MIN, xattrs.getxattr);
 reads(Opcode.LISTXATTR, fuse_getxattr_in.sizeof, xattrs.listxattr);
-changes(Opcode.SETXATTR, fuse_setxattr_in.sizeof + NAME_MIN, xattrs.setxattr, applied.done);
+changes(Opcode.SETXATTR, fuse_setxattr_in_short.sizeof + NAME_MIN, xattrs.setxattr, applied.done);
 changes(Opcode.REMOVEXATTR, NAME_MIN, xattrs.removexattr, applied.done);
 
 /** By opcode. */

@@ -38,7 +38,7 @@ export class Request {
   /** `unique`, to be echoed bit by bit. */
   uniqueLow = 0;
   uniqueHigh = 0;
-  readonly caller: Caller = { uid: 0, gid: 0, pid: 0, request: 0 };
+  readonly caller: Caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0 };
 
   readonly #words: Uint32Array;
   readonly #views: Uint8Array[][] = [];

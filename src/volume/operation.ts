@@ -38,7 +38,14 @@ export interface MakeOperation {
   readonly rdev: number;
   /** The target of a symlink, otherwise empty. */
   readonly target: Uint8Array;
+  /** The access control lists that it is born with. */
+  readonly xattrs: readonly Xattr[];
   readonly time: Timestamp;
+}
+
+export interface Xattr {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
 }
 
 export interface LinkOperation {
@@ -161,11 +168,14 @@ export const operationCode = (operation: Operation): number => TYPE_CODES[operat
 /** No operation has more bytes of fixed fields than this. */
 const FIXED_BYTES_MAX = 128;
 
+const xattrBytes = (xattrs: readonly Xattr[]): number =>
+  xattrs.reduce((total, { name, value }) => total + 8 + name.length + value.length, 0);
+
 /** At least as many bytes as the operation's fields take in the log. */
 export function encodedBytesMax(operation: Operation): number {
   switch (operation.type) {
     case 'make':
-      return FIXED_BYTES_MAX + operation.name.length + operation.target.length;
+      return FIXED_BYTES_MAX + operation.name.length + operation.target.length + xattrBytes(operation.xattrs);
     case 'link':
     case 'unlink':
     case 'removeXattr':
@@ -203,6 +213,11 @@ export function encodeOperation(operation: Operation, out: FieldWriter): void {
       writeTime(out, operation.time);
       out.bytes(operation.name);
       out.bytes(operation.target);
+      out.u8(operation.xattrs.length);
+      for (const { name, value } of operation.xattrs) {
+        out.bytes(name);
+        out.bytes(value);
+      }
       return;
     case 'link':
       out.i64(operation.ino);
@@ -293,7 +308,10 @@ export function decodeOperation(code: number, fields: FieldReader): Operation {
       const [ino, parent] = [readIno(fields), readIno(fields)];
       const [mode, uid, gid, rdev] = [fields.u32(), fields.u32(), fields.u32(), fields.u32()];
       const time = readTime(fields);
-      return { type: 'make', ino, parent, mode, uid, gid, rdev, time, name: fields.bytes(), target: fields.bytes() };
+      const [name, target] = [fields.bytes(), fields.bytes()];
+      const xattrs: Xattr[] = [];
+      for (let count = fields.u8(); count > 0; count--) xattrs.push({ name: fields.bytes(), value: fields.bytes() });
+      return { type: 'make', ino, parent, mode, uid, gid, rdev, time, name, target, xattrs };
     }
     case TYPE_CODES.link:
       return {

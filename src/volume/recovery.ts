@@ -91,10 +91,13 @@ class UnsyncedGrowth {
   }
 }
 
+/** A symlink or a directory that inherits two access control lists: name, target, and two strings for each list. */
+const STRINGS_PER_OPERATION = 6;
+
 /** Makes sure that an operation can be applied whatever it needs. Throws DiskError (ENOSPC). */
 export function reserveFor(state: VolumeState, operation: Operation, pages: number): void {
   state.pages.reserve(pages);
-  state.strings.reserve(2, encodedBytesMax(operation));
+  state.strings.reserve(STRINGS_PER_OPERATION, encodedBytesMax(operation));
   if (operation.type === 'writeSmall' || operation.type === 'resize') state.packs.reserve();
 }
 

@@ -3,7 +3,6 @@
  */
 import {
   EEXIST,
-  EFBIG,
   EINVAL,
   EISDIR,
   ENODATA,
@@ -17,7 +16,7 @@ import {
   ESTALE,
 } from '../../src/errors/errno.js';
 import {
-  Attributes,
+  type Attributes,
   direntType,
   isDirectory,
   isRegular,
@@ -26,8 +25,6 @@ import {
   S_IFMT,
   S_IFREG,
   S_ISGID,
-  S_ISUID,
-  S_IXGRP,
 } from '../../src/filesystem/attributes.js';
 import {
   type AttributeChanges,
@@ -40,27 +37,17 @@ import {
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
   SEEK_DATA,
-  type TimeChange,
 } from '../../src/filesystem/operations.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
 
-/** So that requests made at random do not take all memory. */
-const FILE_BYTES_MAX = 64 * 1024 * 1024;
-
-interface Node {
-  readonly attributes: Attributes;
-  data: Buffer;
-  parent: Ino;
-  readonly entries: Map<string, Ino>;
-  readonly xattrs: Map<string, Buffer>;
-}
+import { MemoryNode } from './memory-node.js';
 
 const text = (name: Uint8Array): string => Buffer.from(name).toString('latin1');
 const bytes = (name: string): Uint8Array => Buffer.from(name, 'latin1');
 
 export class MemoryFileSystem implements FileSystemOperations {
   /** Every inode that has not been given up. */
-  readonly nodes = new Map<Ino, Node>();
+  readonly nodes = new Map<Ino, MemoryNode>();
   /** Inodes that were given up, in order. */
   readonly forgotten: Ino[] = [];
   /** When set, the reply to each change waits for what it returns. */
@@ -76,30 +63,13 @@ export class MemoryFileSystem implements FileSystemOperations {
     this.#add(ROOT_INO, ROOT_INO, S_IFDIR | 0o755, 0, 0);
   }
 
-  #add(ino: Ino, parent: Ino, mode: number, uid: number, gid: number): Node {
-    const attributes = new Attributes();
-    Object.assign(attributes, { ino, mode, uid, gid, nlink: isDirectory(mode) ? 2 : 1 });
-    const node: Node = {
-      attributes,
-      data: Buffer.from(new ArrayBuffer(0)),
-      parent,
-      entries: new Map(),
-      xattrs: new Map(),
-    };
+  #add(ino: Ino, parent: Ino, mode: number, uid: number, gid: number): MemoryNode {
+    const node = new MemoryNode(ino, parent, mode, uid, gid);
     this.nodes.set(ino, node);
-    this.#touch(node, 'atime', 'mtime', 'ctime', 'btime');
     return node;
   }
 
-  #touch(node: Node, ...which: ('atime' | 'mtime' | 'ctime' | 'btime')[]): void {
-    const now = Date.now();
-    for (const name of which) {
-      node.attributes[`${name}Seconds`] = Math.floor(now / 1000);
-      node.attributes[`${name}Nanoseconds`] = (now % 1000) * 1_000_000;
-    }
-  }
-
-  #node(ino: Ino): Node {
+  #node(ino: Ino): MemoryNode {
     const node = this.nodes.get(ino);
     if (node === undefined) {
       throw ESTALE;
@@ -107,7 +77,7 @@ export class MemoryFileSystem implements FileSystemOperations {
     return node;
   }
 
-  #directory(ino: Ino): Node {
+  #directory(ino: Ino): MemoryNode {
     const node = this.#node(ino);
     if (!isDirectory(node.attributes.mode)) {
       throw ENOTDIR;
@@ -115,13 +85,7 @@ export class MemoryFileSystem implements FileSystemOperations {
     return node;
   }
 
-  #fill(node: Node, out: Attributes): void {
-    Object.assign(out, node.attributes);
-    out.size = isDirectory(node.attributes.mode) ? node.entries.size : node.data.length;
-    out.blocks = Math.ceil(node.data.length / 512);
-  }
-
-  #make(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): Node {
+  #make(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): MemoryNode {
     const directory = this.#directory(parent);
     if (directory.entries.has(text(name))) {
       throw EEXIST;
@@ -135,22 +99,22 @@ export class MemoryFileSystem implements FileSystemOperations {
     if (isDirectory(mode)) {
       directory.attributes.nlink++;
     }
-    this.#touch(directory, 'mtime', 'ctime');
-    this.#fill(node, out);
+    directory.touch('mtime', 'ctime');
+    node.fill(out);
     return node;
   }
 
-  #remove(directory: Node, name: string, node: Node): void {
+  #remove(directory: MemoryNode, name: string, node: MemoryNode): void {
     directory.entries.delete(name);
     node.attributes.nlink -= isDirectory(node.attributes.mode) ? 2 : 1;
     if (isDirectory(node.attributes.mode)) {
       directory.attributes.nlink--;
     }
-    this.#touch(directory, 'mtime', 'ctime');
-    this.#touch(node, 'ctime');
+    directory.touch('mtime', 'ctime');
+    node.touch('ctime');
   }
 
-  #child(parent: Ino, name: Uint8Array): Node {
+  #child(parent: Ino, name: Uint8Array): MemoryNode {
     const ino = this.#directory(parent).entries.get(text(name));
     if (ino === undefined) {
       throw ENOENT;
@@ -161,13 +125,13 @@ export class MemoryFileSystem implements FileSystemOperations {
   lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
     switch (text(name)) {
       case '.':
-        this.#fill(this.#node(parent), out);
+        this.#node(parent).fill(out);
         break;
       case '..':
-        this.#fill(this.#node(this.#directory(parent).parent), out);
+        this.#node(this.#directory(parent).parent).fill(out);
         break;
       default:
-        this.#fill(this.#child(parent, name), out);
+        this.#child(parent, name).fill(out);
     }
   }
 
@@ -180,7 +144,7 @@ export class MemoryFileSystem implements FileSystemOperations {
   }
 
   getAttributes(ino: Ino, out: Attributes): void {
-    this.#fill(this.#node(ino), out);
+    this.#node(ino).fill(out);
   }
 
   setAttributes(ino: Ino, changes: AttributeChanges, _caller: Caller, out: Attributes): void {
@@ -189,76 +153,44 @@ export class MemoryFileSystem implements FileSystemOperations {
     attributes.uid = changes.uid ?? attributes.uid;
     attributes.gid = changes.gid ?? attributes.gid;
     if (changes.killPrivileges === true && isRegular(attributes.mode)) {
-      this.#killPrivileges(node);
+      node.killPrivileges();
     }
     if (changes.mode !== undefined) {
       attributes.mode = (attributes.mode & S_IFMT) | changes.mode;
     }
     if (changes.size !== undefined) {
-      this.#resize(node, changes.size);
-      this.#touch(node, 'mtime');
+      node.resize(changes.size);
+      node.touch('mtime');
     }
-    this.#touch(node, 'ctime');
-    this.#setTime(node, 'atime', changes.atime);
-    this.#setTime(node, 'mtime', changes.mtime);
-    this.#setTime(node, 'ctime', changes.ctime);
-    this.#fill(node, out);
-  }
-
-  #setTime(node: Node, name: 'atime' | 'mtime' | 'ctime', change: TimeChange | undefined): void {
-    if (change === 'now') {
-      this.#touch(node, name);
-    } else if (change !== undefined) {
-      node.attributes[`${name}Seconds`] = change.seconds;
-      node.attributes[`${name}Nanoseconds`] = change.nanoseconds;
-    }
-  }
-
-  #killPrivileges(node: Node): void {
-    const { mode } = node.attributes;
-    node.attributes.mode = mode & ~(S_ISUID | ((mode & S_IXGRP) === 0 ? 0 : S_ISGID));
-  }
-
-  #resize(node: Node, size: number): void {
-    if (size > FILE_BYTES_MAX) {
-      throw EFBIG;
-    }
-    const { data } = node;
-    if (size <= data.length) {
-      node.data = data.subarray(0, size);
-      return;
-    }
-    if (data.byteOffset + size > data.buffer.byteLength) {
-      node.data = Buffer.from(new ArrayBuffer(Math.max(4096, 2 * size))).subarray(0, size);
-      data.copy(node.data);
-    } else {
-      node.data = Buffer.from(data.buffer, data.byteOffset, size);
-      node.data.fill(0, data.length);
-    }
+    node.touch('ctime');
+    node.setTime('atime', changes.atime);
+    node.setTime('mtime', changes.mtime);
+    node.setTime('ctime', changes.ctime);
+    node.fill(out);
   }
 
   makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void {
-    const node = this.#make(parent, name, mode, caller, out);
+    const node = this.#make(parent, name, mode & ~caller.umask, caller, out);
     node.attributes.rdev = rdev;
     out.rdev = rdev;
   }
 
   makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void {
-    this.#make(parent, name, S_IFDIR | mode, caller, out);
+    this.#make(parent, name, S_IFDIR | (mode & ~caller.umask), caller, out);
   }
 
   makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
     const node = this.#make(parent, name, S_IFLNK | 0o777, caller, out);
-    this.#resize(node, target.length);
+    node.resize(target.length);
     node.data.set(target);
-    this.#fill(node, out);
+    node.fill(out);
   }
 
   makeTemporary(parent: Ino, mode: number, caller: Caller, out: Attributes): void {
     this.#directory(parent);
-    const node = this.#add(asIno(this.#nextIno++), parent, S_IFREG | mode, caller.uid, caller.gid);
+    const node = this.#add(asIno(this.#nextIno++), parent, S_IFREG | (mode & ~caller.umask), caller.uid, caller.gid);
     node.attributes.nlink = 0;
-    this.#fill(node, out);
+    node.fill(out);
   }
 
   readSymlink(ino: Ino): Uint8Array {
@@ -280,8 +212,8 @@ export class MemoryFileSystem implements FileSystemOperations {
     }
     directory.entries.set(text(name), ino);
     node.attributes.nlink++;
-    this.#touch(node, 'ctime');
-    this.#fill(node, out);
+    node.touch('ctime');
+    node.fill(out);
   }
 
   unlink(parent: Ino, name: Uint8Array): void {
@@ -369,13 +301,13 @@ export class MemoryFileSystem implements FileSystemOperations {
   ): void {
     const node = this.#node(ino);
     if (position + length > node.data.length) {
-      this.#resize(node, position + length);
+      node.resize(position + length);
     }
     node.data.set(from.subarray(at, at + length), position);
     if (killPrivileges) {
-      this.#killPrivileges(node);
+      node.killPrivileges();
     }
-    this.#touch(node, 'mtime', 'ctime');
+    node.touch('mtime', 'ctime');
   }
 
   allocate(ino: Ino, mode: number, position: number, length: number): void {
@@ -386,7 +318,7 @@ export class MemoryFileSystem implements FileSystemOperations {
     if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
       node.data.fill(0, position, position + length);
     } else if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && position + length > node.data.length) {
-      this.#resize(node, position + length);
+      node.resize(position + length);
     }
   }
 
@@ -437,6 +369,10 @@ export class MemoryFileSystem implements FileSystemOperations {
   async syncDirectory(ino: Ino): Promise<void> {
     this.#directory(ino);
     this.syncs++;
+  }
+
+  pendingCommit(): Promise<void> | undefined {
+    return this.commit?.();
   }
 
   wasApplied(request: number): boolean {

@@ -12,7 +12,7 @@ import { type Ino, ROOT_INO } from '../../src/store/units.js';
 import type { VolumeOptions } from '../../src/volume/options.js';
 import { Volume } from '../../src/volume/volume.js';
 
-export const CALLER: Caller = { uid: 0, gid: 0, pid: 1, request: 0 };
+export const CALLER: Caller = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 
 export const SMALL_GEOMETRY: Geometry = {
   nodesSegmentBytes: 1024 * 1024,

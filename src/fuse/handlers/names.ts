@@ -25,6 +25,7 @@ import type { Service } from '../service.js';
 const PERMISSIONS = 0o7777;
 
 const CREATE_MODE = BODY + fuse_create_in.mode;
+const CREATE_UMASK = BODY + fuse_create_in.umask;
 const CREATE_NAME = BODY + fuse_create_in.sizeof;
 const OFFSET = BODY + fuse_read_in.offset;
 const SIZE = BODY + fuse_read_in.size;
@@ -52,6 +53,7 @@ export function readlink(service: Service): number {
 export function mknod(service: Service): number {
   const { request, attributes } = service;
   const mode = request.u32(BODY + fuse_mknod_in.mode);
+  request.caller.umask = request.u32(BODY + fuse_mknod_in.umask);
   const rdev = request.u32(BODY + fuse_mknod_in.rdev);
   const name = request.name(BODY + fuse_mknod_in.sizeof);
   service.filesystem.makeNode(request.node(), name, mode, rdev, request.caller, attributes);
@@ -61,6 +63,7 @@ export function mknod(service: Service): number {
 export function mkdir(service: Service): number {
   const { request, attributes } = service;
   const mode = request.u32(BODY + fuse_mkdir_in.mode) & PERMISSIONS;
+  request.caller.umask = request.u32(BODY + fuse_mkdir_in.umask);
   const name = request.name(BODY + fuse_mkdir_in.sizeof);
   service.filesystem.makeDirectory(request.node(), name, mode, request.caller, attributes);
   return service.replyEntry();
@@ -92,6 +95,7 @@ function replyOpened(service: Service): number {
 
 export function create(service: Service): number {
   const { request, attributes } = service;
+  request.caller.umask = request.u32(CREATE_UMASK);
   const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
   service.filesystem.makeNode(request.node(), request.name(CREATE_NAME), mode, 0, request.caller, attributes);
   return replyOpened(service);
@@ -100,6 +104,7 @@ export function create(service: Service): number {
 /** A file without a name; the one in the message has no meaning. */
 export function tmpfile(service: Service): number {
   const { request, attributes } = service;
+  request.caller.umask = request.u32(CREATE_UMASK);
   const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
   service.filesystem.makeTemporary(request.node(), mode, request.caller, attributes);
   return replyOpened(service);

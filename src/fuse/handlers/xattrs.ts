@@ -2,9 +2,10 @@
  * Requests about extended attributes. A `size` of 0 asks how much room the answer would need (getxattr(2), listxattr(2)).
  */
 import { ERANGE } from '../../errors/errno.js';
-import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in } from '../abi-structs.js';
+import { FUSE_SETXATTR_ACL_KILL_SGID } from '../abi.js';
+import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in, fuse_setxattr_in_short } from '../abi-structs.js';
 import { PAYLOAD } from '../reply.js';
-import { BODY } from '../request.js';
+import { BODY, type Request } from '../request.js';
 import type { Service } from '../service.js';
 
 function replyLength(service: Service, length: number): number {
@@ -53,10 +54,24 @@ export function setxattr(service: Service): number {
   const { request } = service;
   const size = request.u32(BODY + fuse_setxattr_in.size);
   const flags = request.u32(BODY + fuse_setxattr_in.flags);
-  const name = request.name(BODY + fuse_setxattr_in.sizeof);
-  const value = request.data(BODY + fuse_setxattr_in.sizeof + name.length + 1, size);
-  service.filesystem.setExtendedAttribute(request.node(), name, value, flags, request.caller);
+  const isExtended = isExtendedSetxattr(request, size);
+  const nameAt = BODY + (isExtended ? fuse_setxattr_in : fuse_setxattr_in_short).sizeof;
+  const name = request.name(nameAt);
+  const value = request.data(nameAt + name.length + 1, size);
+  const extendedFlags = isExtended ? request.u32(BODY + fuse_setxattr_in.setxattr_flags) : 0;
+  const killSetgid = (extendedFlags & FUSE_SETXATTR_ACL_KILL_SGID) !== 0;
+  service.filesystem.setExtendedAttribute(request.node(), name, value, flags, killSetgid, request.caller);
   return 0;
+}
+
+/**
+ * Which of the two forms a request has, told by the request itself, so that a process which takes over a connection need not know
+ * what was agreed on: only in the short form does a name begin at its place and the message end where the value does.
+ */
+function isExtendedSetxattr(request: Request, size: number): boolean {
+  const shortName = BODY + fuse_setxattr_in_short.sizeof;
+  const nul = request.bytes.indexOf(0, shortName);
+  return nul === shortName || nul + 1 + size !== request.length;
 }
 
 export function removexattr(service: Service): number {

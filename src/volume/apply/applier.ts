@@ -35,6 +35,7 @@ export class Applier {
     switch (operation.type) {
       case 'make':
         this.#names.make(operation);
+        for (const { name, value } of operation.xattrs) this.#attributes.addXattr(operation.ino, name, value);
         break;
       case 'link':
         this.#names.link(operation);

@@ -29,23 +29,31 @@ export class AttributeChanges {
   }
 
   setXattr(operation: SetXattrOperation): void {
+    this.addXattr(operation.ino, operation.name, operation.value);
+    const inode = loadInode(this.#state, this.#inode, operation.ino);
+    inode.mode = operation.mode;
+    inode.setCtime(operation.time);
+    inode.store(this.#state.tree);
+  }
+
+  /** Adds an extended attribute, or replaces its value. */
+  addXattr(ino: Ino, name: Uint8Array, value: Uint8Array): void {
     const { tree, strings, xattrs } = this.#state;
-    const { ino, name, value } = operation;
-    const inode = loadInode(this.#state, this.#inode, ino);
     let minor = xattrs.find(ino, name);
     if (minor >= 0) {
       strings.release(asAddress(readU64(tree.words, tree.valueWord + 2)));
       tree.modify(ino, KIND_XATTR, minor);
-    } else {
-      minor = xattrs.freeMinor;
-      const nameAddress = strings.add({ object: ino, kind: KIND_XATTR, minor }, name);
-      tree.insert(ino, KIND_XATTR, minor, XATTR_BYTES);
-      writeU64(tree.words, tree.valueWord, nameAddress);
-      inode.xattrs++;
+      writeU64(tree.words, tree.valueWord + 2, strings.add({ object: ino, kind: KIND_XATTR, minor }, value));
+      return;
     }
-    writeU64(tree.words, tree.valueWord + 2, strings.add({ object: ino, kind: KIND_XATTR, minor }, value));
-    inode.mode = operation.mode;
-    inode.setCtime(operation.time);
+    minor = xattrs.freeMinor;
+    const nameAddress = strings.add({ object: ino, kind: KIND_XATTR, minor }, name);
+    const valueAddress = strings.add({ object: ino, kind: KIND_XATTR, minor }, value);
+    tree.insert(ino, KIND_XATTR, minor, XATTR_BYTES);
+    writeU64(tree.words, tree.valueWord, nameAddress);
+    writeU64(tree.words, tree.valueWord + 2, valueAddress);
+    const inode = loadInode(this.#state, this.#inode, ino);
+    inode.xattrs++;
     inode.store(tree);
   }
 
