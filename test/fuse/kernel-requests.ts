@@ -77,6 +77,7 @@ export const VALID_BODIES: readonly (readonly [opcode: number, node: bigint, con
   [Opcode.RELEASE, 2n, body(0n, 0, 0, 0n)],
   [Opcode.FSYNC, 2n, body(0n, 0, 0)],
   [Opcode.SETXATTR, 2n, body(5, 0, 'user.name\0value')],
+  [Opcode.SETXATTR, 2n, body(5, 0, 1, 0, 'user.other\0value')],
   [Opcode.GETXATTR, 2n, body(100, 0, 'user.name\0')],
   [Opcode.LISTXATTR, 2n, body(100, 0)],
   [Opcode.REMOVEXATTR, 2n, body('user.name\0')],
