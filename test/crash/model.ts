@@ -1,0 +1,375 @@
+/**
+ * A filesystem small enough to be right: what each step of a history must do, as states that are never changed once made.
+ *
+ * Files are named by paths from the root (`a`, `d/b`). Every step happens at a time of its own, so that the times of inodes tell
+ * which prefix of a history a recovered volume shows.
+ */
+import { SMALL_FILE_BYTES_MAX } from '../../src/blobs/packs.js';
+import { ROOT_INO } from '../../src/store/units.js';
+
+/** One step. Those that change nothing visible (`fsync`, `commit`, …) are the session's business, not the model's. */
+export type Step =
+  | { readonly op: 'create' | 'mkdir' | 'symlink' | 'unlink' | 'rmdir' | 'fsync'; readonly path: string }
+  | { readonly op: 'link' | 'rename' | 'exchange'; readonly path: string; readonly to: string }
+  | { readonly op: 'write' | 'punch' | 'allocate'; readonly path: string; readonly at: number; readonly length: number }
+  | { readonly op: 'truncate'; readonly path: string; readonly size: number }
+  | { readonly op: 'setxattr'; readonly path: string; readonly length: number }
+  | { readonly op: 'removexattr' | 'chmod'; readonly path: string }
+  /** Syncs and checkpoints that are begun and not waited for; a pending disk sync that completes; forgotten orphans. */
+  | { readonly op: 'startFsync'; readonly path: string }
+  | { readonly op: 'commit' | 'checkpoint' | 'startCommit' | 'startCheckpoint' | 'forget' }
+  | { readonly op: 'complete'; readonly index: number };
+
+export interface ModelInode {
+  readonly ino: number;
+  readonly type: 'file' | 'directory' | 'symlink';
+  readonly mode: number;
+  readonly nlink: number;
+  readonly mtime: number;
+  readonly ctime: number;
+  readonly xattrs: ReadonlyMap<string, string>;
+  /** Of a file. */
+  readonly content: Buffer;
+  /** Whether a file's data is in a blob of its own, whose unsynced data a loss of power may take. */
+  readonly isBlob: boolean;
+  /** Of a symlink. */
+  readonly target: string;
+  /** Of a directory. */
+  readonly entries: ReadonlyMap<string, number>;
+}
+
+/** Bytes of a file that a step wrote (or zeroed), or the size that it cut the file to. */
+export type DataChange =
+  | { readonly kind: 'write'; readonly from: number; readonly to: number }
+  | { readonly kind: 'cut'; readonly size: number }
+  | { readonly kind: 'promote' }
+  | { readonly kind: 'rename' };
+
+export interface Outcome {
+  readonly state: State;
+  /** What happened to the data of files, by inode. */
+  readonly data: ReadonlyMap<number, readonly DataChange[]>;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+/** The refusal of a step that the model has nothing to say about: it is left out. */
+export const SKIPPED = 'skipped';
+export const XATTR_NAME = 'user.x';
+
+/** Bytes that say which inode and step they belong to. */
+export function payload(ino: number, step: number, length: number): Buffer {
+  const text = `<${ino}:${step}>`;
+  return Buffer.alloc(length, text);
+}
+
+/** What a refused step throws: the errno's name. */
+export class Refusal extends Error {}
+
+export class State {
+  readonly inodes: ReadonlyMap<number, ModelInode>;
+  #skeleton: string | undefined;
+
+  constructor(inodes: ReadonlyMap<number, ModelInode>) {
+    this.inodes = inodes;
+  }
+
+  get(ino: number): ModelInode {
+    const inode = this.inodes.get(ino);
+    if (inode === undefined) throw new Error(`the model has no inode ${ino}`);
+    return inode;
+  }
+
+  /** The inode at a path. Throws Refusal. */
+  resolve(path: string): ModelInode {
+    let inode = this.get(ROOT_INO);
+    for (const name of path === '' ? [] : path.split('/')) {
+      if (inode.type !== 'directory') throw new Refusal('ENOTDIR');
+      const ino = inode.entries.get(name);
+      if (ino === undefined) throw new Refusal('ENOENT');
+      inode = this.get(ino);
+    }
+    return inode;
+  }
+
+  /** Everything but the data of files, as text: two states with the same skeleton have the same metadata. */
+  get skeleton(): string {
+    this.#skeleton ??= this.#describe(ROOT_INO, '');
+    return this.#skeleton;
+  }
+
+  #describe(ino: number, path: string): string {
+    const inode = this.get(ino);
+    const xattrs = [...inode.xattrs].map(([name, value]) => `${name}=${value}`).sort();
+    const words = [
+      path || '/',
+      ino,
+      inode.type,
+      inode.mode.toString(8),
+      inode.nlink,
+      inode.mtime,
+      inode.ctime,
+      inode.target,
+    ];
+    const children = [...inode.entries].sort(([a], [b]) => (a < b ? -1 : 1));
+    return [
+      [...words, ...xattrs].join(' '),
+      ...children.map(([name, child]) => this.#describe(child, `${path}/${name}`)),
+    ].join('\n');
+  }
+
+  /** The files that have a name, each once. */
+  *files(): Generator<{ readonly path: string; readonly inode: ModelInode }> {
+    const seen = new Set<number>();
+    const directories: { ino: number; path: string }[] = [{ ino: ROOT_INO, path: '' }];
+    for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
+      for (const [name, ino] of this.get(next.ino).entries) {
+        const inode = this.get(ino);
+        const path = next.path === '' ? name : `${next.path}/${name}`;
+        if (inode.type === 'directory') directories.push({ ino, path });
+        if (inode.type !== 'file' || seen.has(ino)) continue;
+        seen.add(ino);
+        yield { path, inode };
+      }
+    }
+  }
+}
+
+const parentPath = (path: string): string => (path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '');
+const lastName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** A state being made from another. */
+class Draft {
+  readonly inodes: Map<number, ModelInode>;
+  readonly data = new Map<number, DataChange[]>();
+  readonly #base: State;
+  readonly #time: number;
+
+  constructor(base: State, time: number) {
+    this.#base = base;
+    this.inodes = new Map(base.inodes);
+    this.#time = time;
+  }
+
+  parent(path: string): ModelInode {
+    const parent = this.#base.resolve(parentPath(path));
+    if (parent.type !== 'directory') throw new Refusal('ENOTDIR');
+    return parent;
+  }
+
+  get(ino: number): ModelInode {
+    return this.inodes.get(ino)!;
+  }
+
+  change(ino: number, change: Partial<ModelInode>): void {
+    this.inodes.set(ino, { ...this.get(ino), ctime: this.#time, ...change });
+  }
+
+  note(ino: number, change: DataChange): void {
+    this.data.set(ino, [...(this.data.get(ino) ?? []), change]);
+  }
+
+  setEntry(parent: number, name: string, ino: number | undefined, links: number): void {
+    const directory = this.get(parent);
+    const entries = new Map(directory.entries);
+    if (ino === undefined) entries.delete(name);
+    else entries.set(name, ino);
+    this.change(parent, { entries, mtime: this.#time, nlink: directory.nlink + links });
+  }
+
+  make(path: string, ino: number, type: ModelInode['type'], mode: number, target: string): void {
+    const parent = this.parent(path);
+    if (parent.entries.has(lastName(path))) throw new Refusal('EEXIST');
+    const isDirectory = type === 'directory';
+    this.inodes.set(ino, {
+      ino,
+      type,
+      mode,
+      nlink: isDirectory ? 2 : 1,
+      mtime: this.#time,
+      ctime: this.#time,
+      xattrs: new Map(),
+      content: NO_BYTES,
+      isBlob: false,
+      target,
+      entries: new Map(),
+    });
+    this.setEntry(parent.ino, lastName(path), ino, isDirectory ? 1 : 0);
+  }
+
+  dropLink(ino: number): void {
+    const inode = this.get(ino);
+    this.change(ino, { nlink: inode.type === 'directory' ? 0 : inode.nlink - 1 });
+  }
+
+  file(path: string): ModelInode {
+    const inode = this.#base.resolve(path);
+    if (inode.type === 'directory') throw new Refusal('EISDIR');
+    if (inode.type !== 'file') throw new Refusal('EINVAL');
+    return inode;
+  }
+
+  write(inode: ModelInode, at: number, bytes: Buffer): void {
+    const end = at + bytes.length;
+    const content = Buffer.alloc(Math.max(inode.content.length, end));
+    inode.content.copy(content);
+    bytes.copy(content, at);
+    const isBlob = inode.isBlob || end > SMALL_FILE_BYTES_MAX;
+    if (isBlob && !inode.isBlob) this.note(inode.ino, { kind: 'promote' });
+    this.note(inode.ino, { kind: 'write', from: at, to: end });
+    this.change(inode.ino, { content, isBlob, mtime: this.#time });
+  }
+}
+
+/**
+ * The state after a step, at a time (seconds). `ino` is the number of the inode that it makes, if it makes one; `index` marks
+ * the bytes that it writes. Throws Refusal with the errno's name.
+ */
+export function applyStep(base: State, step: Step, index: number, ino: number, time: number): Outcome {
+  const draft = new Draft(base, time);
+  switch (step.op) {
+    case 'create':
+      draft.make(step.path, ino, 'file', 0o100644, '');
+      break;
+    case 'mkdir':
+      draft.make(step.path, ino, 'directory', 0o040755, '');
+      break;
+    case 'symlink':
+      draft.make(step.path, ino, 'symlink', 0o120777, `to ${step.path}`);
+      break;
+    case 'link': {
+      const inode = base.resolve(step.path);
+      if (inode.type === 'directory') throw new Refusal('EPERM');
+      const parent = draft.parent(step.to);
+      if (parent.entries.has(lastName(step.to))) throw new Refusal('EEXIST');
+      draft.change(inode.ino, { nlink: inode.nlink + 1 });
+      draft.setEntry(parent.ino, lastName(step.to), inode.ino, 0);
+      break;
+    }
+    case 'unlink': {
+      const inode = base.resolve(step.path);
+      if (inode.type === 'directory') throw new Refusal('EISDIR');
+      draft.setEntry(draft.parent(step.path).ino, lastName(step.path), undefined, 0);
+      draft.dropLink(inode.ino);
+      break;
+    }
+    case 'rmdir': {
+      const inode = base.resolve(step.path);
+      if (inode.type !== 'directory') throw new Refusal('ENOTDIR');
+      if (inode.entries.size > 0) throw new Refusal('ENOTEMPTY');
+      draft.setEntry(draft.parent(step.path).ino, lastName(step.path), undefined, -1);
+      draft.dropLink(inode.ino);
+      break;
+    }
+    case 'rename':
+      rename(draft, base, step.path, step.to);
+      break;
+    case 'exchange':
+      exchange(draft, base, step.path, step.to);
+      break;
+    case 'write': {
+      const inode = draft.file(step.path);
+      draft.write(inode, step.at, payload(inode.ino, index, step.length));
+      break;
+    }
+    case 'truncate': {
+      const inode = draft.file(step.path);
+      const content = Buffer.alloc(step.size);
+      inode.content.copy(content, 0, 0, Math.min(step.size, inode.content.length));
+      draft.note(inode.ino, { kind: 'cut', size: step.size });
+      draft.change(inode.ino, { content, isBlob: inode.isBlob && step.size > 0, mtime: time });
+      break;
+    }
+    case 'punch': {
+      const inode = draft.file(step.path);
+      const end = Math.min(step.at + step.length, inode.content.length);
+      // What a hole does to the times of a small file depends on where its data ends, which is nobody's business.
+      if (!inode.isBlob || step.at >= end) throw new Refusal(SKIPPED);
+      const content = Buffer.from(inode.content);
+      content.fill(0, step.at, end);
+      draft.note(inode.ino, { kind: 'write', from: step.at, to: end });
+      draft.change(inode.ino, { content, mtime: time });
+      break;
+    }
+    case 'allocate': {
+      const inode = draft.file(step.path);
+      const content = Buffer.alloc(Math.max(inode.content.length, step.at + step.length));
+      inode.content.copy(content);
+      if (!inode.isBlob) draft.note(inode.ino, { kind: 'promote' });
+      draft.note(inode.ino, { kind: 'write', from: inode.content.length, to: content.length });
+      draft.change(inode.ino, { content, isBlob: true, mtime: time });
+      break;
+    }
+    case 'setxattr': {
+      const inode = base.resolve(step.path);
+      const value = payload(inode.ino, index, step.length).toString('latin1');
+      draft.change(inode.ino, { xattrs: new Map([[XATTR_NAME, value]]) });
+      break;
+    }
+    case 'removexattr': {
+      const inode = base.resolve(step.path);
+      if (!inode.xattrs.has(XATTR_NAME)) throw new Refusal('ENODATA');
+      draft.change(inode.ino, { xattrs: new Map() });
+      break;
+    }
+    case 'chmod': {
+      const inode = base.resolve(step.path);
+      draft.change(inode.ino, { mode: (inode.mode & ~0o777) | (index % 0o777) });
+      break;
+    }
+    case 'fsync':
+    case 'startFsync':
+      base.resolve(step.path);
+      return { state: base, data: draft.data };
+    case 'commit':
+    case 'checkpoint':
+    case 'startCommit':
+    case 'startCheckpoint':
+    case 'forget':
+    case 'complete':
+      return { state: base, data: draft.data };
+  }
+  return { state: new State(draft.inodes), data: draft.data };
+}
+
+function checkNoCycle(base: State, moved: number, to: string): void {
+  for (let path = parentPath(to); ; path = parentPath(path)) {
+    if (base.resolve(path).ino === moved) throw new Refusal('EINVAL');
+    if (path === '') return;
+  }
+}
+
+function rename(draft: Draft, base: State, from: string, to: string): void {
+  const parent = draft.parent(from);
+  const toParent = draft.parent(to);
+  const moved = base.resolve(from);
+  if (moved.type === 'directory') checkNoCycle(base, moved.ino, to);
+  const replacedIno = toParent.entries.get(lastName(to));
+  if (replacedIno === moved.ino) return;
+  const isDirectory = moved.type === 'directory';
+  if (replacedIno !== undefined) {
+    const replaced = base.get(replacedIno);
+    if (isDirectory && replaced.type !== 'directory') throw new Refusal('ENOTDIR');
+    if (!isDirectory && replaced.type === 'directory') throw new Refusal('EISDIR');
+    if (replaced.entries.size > 0) throw new Refusal('ENOTEMPTY');
+    draft.dropLink(replacedIno);
+  }
+  draft.change(moved.ino, {});
+  draft.setEntry(parent.ino, lastName(from), undefined, isDirectory ? -1 : 0);
+  draft.setEntry(toParent.ino, lastName(to), moved.ino, isDirectory && replacedIno === undefined ? 1 : 0);
+  if (moved.type === 'file') draft.note(moved.ino, { kind: 'rename' });
+}
+
+function exchange(draft: Draft, base: State, from: string, to: string): void {
+  const [parent, toParent] = [draft.parent(from), draft.parent(to)];
+  const [first, second] = [base.resolve(from), base.resolve(to)];
+  if (first.type === 'directory') checkNoCycle(base, first.ino, to);
+  if (second.ino === first.ino) return;
+  if (second.type === 'directory') checkNoCycle(base, second.ino, from);
+  const links = (first.type === 'directory' ? 1 : 0) - (second.type === 'directory' ? 1 : 0);
+  const isSame = parent.ino === toParent.ino;
+  draft.change(first.ino, {});
+  draft.change(second.ino, {});
+  draft.setEntry(parent.ino, lastName(from), second.ino, isSame ? 0 : -links);
+  draft.setEntry(toParent.ino, lastName(to), first.ino, isSame ? 0 : links);
+  if (first.type === 'file') draft.note(first.ino, { kind: 'rename' });
+}

@@ -1,0 +1,364 @@
+/**
+ * One life of a volume on a simulated disk: runs steps on it and on the model, and knows at every moment what was promised.
+ *
+ * States are numbered by the steps before them: `states[i]` is what the first i steps lead to, from the state in which the volume
+ * was opened, which is durable. A step is issued, then it returns; a sync that resolves makes a number of steps durable.
+ */
+import { Errno } from '../../src/errors/errno.js';
+import { Attributes } from '../../src/filesystem/attributes.js';
+import { FileSystem } from '../../src/filesystem/filesystem.js';
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
+import type { Geometry } from '../../src/store/geometry.js';
+import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
+import type { Durability, VolumeOptions } from '../../src/volume/options.js';
+import { Volume } from '../../src/volume/volume.js';
+import {
+  applyStep,
+  type DataChange,
+  type Outcome,
+  payload,
+  Refusal,
+  SKIPPED,
+  type State,
+  type Step,
+  XATTR_NAME,
+} from './model.js';
+import type { SimulatedDisk } from './simulated-disk.js';
+import { readVolume } from './volume-state.js';
+
+/** Small, so that segments are changed often and disks are cheap. */
+export const GEOMETRY_SMALL: Geometry = {
+  nodesSegmentBytes: 2 * 1024 * 1024,
+  arenaSegmentBytes: 256 * 1024,
+  logSegmentBytes: 256 * 1024,
+};
+
+const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
+/** The time of state 0 of the first life, in seconds since 1970; each step takes one. */
+const EPOCH_SECONDS = 1_000_000_000;
+const NEVER_MS = 0x7fff_ffff;
+
+/** A violation of what was promised. */
+export class Violation extends Error {}
+
+/** What has been promised so far. */
+export interface Promises {
+  /** Steps that have returned, and steps that were issued: at most one more. */
+  readonly returned: number;
+  readonly issued: number;
+  /** Steps whose metadata is durable. */
+  readonly durable: number;
+  /** Steps whose data is durable, for every file and by inode. */
+  readonly dataDurable: number;
+  readonly fileDurable: ReadonlyMap<number, number>;
+}
+
+export interface DatedChange {
+  readonly index: number;
+  readonly change: DataChange;
+}
+
+/** What a history did: the states that it went through and the changes to the data of each inode. */
+export interface Past {
+  readonly states: readonly State[];
+  readonly changes: ReadonlyMap<number, readonly DatedChange[]>;
+}
+
+/** Lets the promise settle, completing disk syncs in an order that `pick` chooses. */
+export async function settle<T>(disk: SimulatedDisk, promise: Promise<T>, pick = (_count: number) => 0): Promise<T> {
+  let isSettled = false;
+  const note = (): void => {
+    isSettled = true;
+  };
+  promise.then(note, note);
+  for (let idle = 0; !isSettled; ) {
+    for (let turn = 0; turn < 12 && !isSettled; turn++) await null;
+    if (isSettled) break;
+    if (disk.pendingSyncs > 0) {
+      disk.completeSync(pick(disk.pendingSyncs));
+      idle = 0;
+      continue;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    if (++idle > 1000) throw new Violation('a promise never settles although the disk has nothing to do');
+  }
+  return promise;
+}
+
+export interface SessionOptions {
+  readonly bootId: string;
+  readonly durability?: Durability;
+  readonly pick?: (count: number) => number;
+}
+
+export function volumeOptions(bootId: string, now: () => number, durability: Durability = 'interval'): VolumeOptions {
+  const ignore = (): void => undefined;
+  return {
+    durability,
+    commitIntervalMs: NEVER_MS,
+    readOnly: false,
+    bootId,
+    log: { info: ignore, warn: ignore, error: ignore },
+    now,
+  };
+}
+
+/** Makes a store on an empty disk. */
+export async function makeStore(disk: SimulatedDisk): Promise<void> {
+  const owner = { uid: 0, gid: 0 };
+  const created = Volume.create(disk, { label: '', geometry: GEOMETRY_SMALL, now: EPOCH_SECONDS * 1000, owner });
+  await settle(disk, created);
+}
+
+export class Session implements Past {
+  readonly disk: SimulatedDisk;
+  readonly volume: Volume;
+  readonly filesystem: FileSystem;
+  readonly states: State[];
+  readonly changes = new Map<number, DatedChange[]>();
+  readonly #pick: (count: number) => number;
+  readonly #clock: { seconds: number };
+  readonly #startSeconds: number;
+  #returned = 0;
+  #durable = 0;
+  #dataDurable = 0;
+  #fileDurable = new Map<number, number>();
+
+  /** Opens the store on a disk: recovers it if need be. Throws what opening throws. */
+  static async open(disk: SimulatedDisk, options: SessionOptions): Promise<Session> {
+    const clock = { seconds: EPOCH_SECONDS };
+    const now = (): number => clock.seconds * 1000;
+    const opened = Volume.open(disk, volumeOptions(options.bootId, now, options.durability));
+    const volume = await settle(disk, opened, options.pick);
+    const filesystem = new FileSystem(volume, { atime: 'noatime' });
+    return new Session(disk, volume, filesystem, clock, await readVolume(volume, filesystem), options);
+  }
+
+  private constructor(
+    disk: SimulatedDisk,
+    volume: Volume,
+    filesystem: FileSystem,
+    clock: { seconds: number },
+    base: State,
+    options: SessionOptions,
+  ) {
+    this.disk = disk;
+    this.volume = volume;
+    this.filesystem = filesystem;
+    this.states = [base];
+    this.#clock = clock;
+    this.#pick = options.pick ?? (() => 0);
+    this.#startSeconds = Math.max(EPOCH_SECONDS, ...[...base.inodes.values()].map(({ ctime }) => ctime)) + 1;
+  }
+
+  get present(): State {
+    return this.states.at(-1)!;
+  }
+
+  /** A copy of what is promised at this moment. */
+  promises(): Promises {
+    return {
+      returned: this.#returned,
+      issued: this.states.length - 1,
+      durable: this.#durable,
+      dataDurable: this.#dataDurable,
+      fileDurable: new Map(this.#fileDurable),
+    };
+  }
+
+  // ── Steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Runs one step. A refusal that the model does not foresee, or the other way round, is a Violation. */
+  async run(step: Step): Promise<void> {
+    const index = this.states.length;
+    const seconds = this.#startSeconds + index;
+    let outcome: Outcome | undefined;
+    let refusal = '';
+    try {
+      outcome = applyStep(this.present, step, index, this.volume.nextIno, seconds);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (error.message === SKIPPED) return;
+      refusal = error.message;
+    }
+    this.states.push(outcome?.state ?? this.present);
+    for (const [ino, changes] of outcome?.data ?? []) {
+      const known = this.changes.get(ino) ?? [];
+      this.changes.set(ino, [...known, ...changes.map((change) => ({ index, change }))]);
+    }
+    this.#clock.seconds = seconds;
+    try {
+      await this.#perform(step, index);
+      if (refusal !== '') throw new Violation(`${step.op} should be refused with ${refusal}`);
+    } catch (error) {
+      if (!(error instanceof Errno) || error.code !== refusal) throw error;
+    }
+    this.#returned = index;
+    const commit = this.filesystem.pendingCommit();
+    if (commit !== undefined) await this.#whenDurable(commit, index, 'all');
+  }
+
+  #ino(path: string): Ino {
+    const attributes = new Attributes();
+    attributes.ino = ROOT_INO;
+    for (const name of path === '' ? [] : path.split('/')) {
+      this.filesystem.lookup(attributes.ino, Buffer.from(name), attributes);
+    }
+    return attributes.ino;
+  }
+
+  #place(path: string): { parent: Ino; name: Buffer } {
+    const slash = path.lastIndexOf('/');
+    return { parent: this.#ino(path.slice(0, Math.max(0, slash))), name: Buffer.from(path.slice(slash + 1)) };
+  }
+
+  async #perform(step: Step, index: number): Promise<void> {
+    const { filesystem, volume } = this;
+    const out = new Attributes();
+    switch (step.op) {
+      case 'create': {
+        const { parent, name } = this.#place(step.path);
+        filesystem.makeNode(parent, name, 0o100644, 0, CALLER, out);
+        return;
+      }
+      case 'mkdir': {
+        const { parent, name } = this.#place(step.path);
+        filesystem.makeDirectory(parent, name, 0o755, CALLER, out);
+        return;
+      }
+      case 'symlink': {
+        const { parent, name } = this.#place(step.path);
+        filesystem.makeSymlink(parent, name, Buffer.from(`to ${step.path}`), CALLER, out);
+        return;
+      }
+      case 'unlink': {
+        const { parent, name } = this.#place(step.path);
+        filesystem.unlink(parent, name, CALLER);
+        return;
+      }
+      case 'rmdir': {
+        const { parent, name } = this.#place(step.path);
+        filesystem.removeDirectory(parent, name, CALLER);
+        return;
+      }
+      case 'link': {
+        const { parent, name } = this.#place(step.to);
+        filesystem.link(this.#ino(step.path), parent, name, CALLER, out);
+        return;
+      }
+      case 'rename':
+      case 'exchange': {
+        const from = this.#place(step.path);
+        const to = this.#place(step.to);
+        const flags = step.op === 'exchange' ? RENAME_EXCHANGE : 0;
+        filesystem.rename(from.parent, from.name, to.parent, to.name, flags, CALLER);
+        return;
+      }
+      case 'write': {
+        const ino = this.#ino(step.path);
+        filesystem.write(ino, step.at, step.length, payload(ino, index, step.length), 0, false, CALLER);
+        return;
+      }
+      case 'punch':
+        filesystem.allocate(
+          this.#ino(step.path),
+          FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+          step.at,
+          step.length,
+          CALLER,
+        );
+        return;
+      case 'allocate':
+        filesystem.allocate(this.#ino(step.path), 0, step.at, step.length, CALLER);
+        return;
+      case 'truncate':
+        filesystem.setAttributes(this.#ino(step.path), { size: step.size }, CALLER, out);
+        return;
+      case 'setxattr': {
+        const ino = this.#ino(step.path);
+        filesystem.setExtendedAttribute(
+          ino,
+          Buffer.from(XATTR_NAME),
+          payload(ino, index, step.length),
+          0,
+          false,
+          CALLER,
+        );
+        return;
+      }
+      case 'removexattr':
+        filesystem.removeExtendedAttribute(this.#ino(step.path), Buffer.from(XATTR_NAME), CALLER);
+        return;
+      case 'chmod':
+        filesystem.setAttributes(this.#ino(step.path), { mode: index % 0o777 }, CALLER, out);
+        return;
+      case 'fsync': {
+        const ino = this.#ino(step.path);
+        await this.#whenDurable(filesystem.sync(ino), index, ino);
+        return;
+      }
+      case 'startFsync': {
+        const ino = this.#ino(step.path);
+        this.#noteWhenDurable(filesystem.sync(ino), index, ino);
+        return;
+      }
+      case 'commit':
+        await this.#whenDurable(volume.commit('all'), index, 'all');
+        return;
+      case 'startCommit':
+        this.#noteWhenDurable(volume.commit('all'), index, 'all');
+        return;
+      case 'checkpoint':
+        await settle(this.disk, volume.checkpoint(), this.#pick);
+        return;
+      case 'startCheckpoint':
+        void volume.checkpoint();
+        return;
+      case 'forget':
+        for (const ino of [...volume.state.orphans]) filesystem.forget(asIno(ino));
+        return;
+      case 'complete':
+        if (this.disk.pendingSyncs > 0) this.disk.completeSync(step.index % this.disk.pendingSyncs);
+        await new Promise((resolve) => setImmediate(resolve));
+        return;
+    }
+  }
+
+  async #whenDurable(promise: Promise<void>, index: number, what: number | 'all'): Promise<void> {
+    this.#noteWhenDurable(promise, index, what);
+    await settle(this.disk, promise, this.#pick);
+  }
+
+  #noteWhenDurable(promise: Promise<void>, index: number, what: number | 'all'): void {
+    const note = (): void => {
+      this.#durable = Math.max(this.#durable, index);
+      if (what === 'all') this.#dataDurable = Math.max(this.#dataDurable, index);
+      else this.#fileDurable.set(what, Math.max(this.#fileDurable.get(what) ?? 0, index));
+    };
+    promise.then(note, () => undefined);
+  }
+
+  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Unmounts. */
+  async close(): Promise<void> {
+    await settle(this.disk, this.volume.close(), this.#pick);
+  }
+
+  /** The process is gone: its timers too. */
+  async abandon(): Promise<void> {
+    this.disk.kill();
+    await this.volume.close().catch(() => undefined);
+  }
+
+  /** What the volume shows now must be the model's present, byte for byte. */
+  async compare(): Promise<void> {
+    const shown = await readVolume(this.volume, this.filesystem);
+    if (shown.skeleton !== this.present.skeleton) {
+      throw new Violation(`the volume shows\n${shown.skeleton}\nin place of\n${this.present.skeleton}`);
+    }
+    for (const { path, inode } of this.present.files()) {
+      if (!shown.get(inode.ino).content.equals(inode.content)) throw new Violation(`${path} has other content`);
+    }
+  }
+}

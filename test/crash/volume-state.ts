@@ -1,0 +1,58 @@
+/**
+ * What a volume shows to those who use it, read into a state of the model.
+ */
+import { Attributes } from '../../src/filesystem/attributes.js';
+import type { FileSystem } from '../../src/filesystem/filesystem.js';
+import { asIno, ROOT_INO } from '../../src/store/units.js';
+import { Inode, STORAGE_BLOB } from '../../src/volume/inode.js';
+import { isDirectory, isRegular, isSymlink } from '../../src/volume/mode.js';
+import type { Volume } from '../../src/volume/volume.js';
+import { type ModelInode, State } from './model.js';
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+/** Reads everything that has a name. Throws what the volume throws. */
+export async function readVolume(volume: Volume, filesystem: FileSystem): Promise<State> {
+  const inodes = new Map<number, ModelInode>();
+  const waiting: number[] = [ROOT_INO];
+  for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
+    if (inodes.has(number)) continue;
+    const inode = await readInode(volume, filesystem, number);
+    inodes.set(number, inode);
+    waiting.push(...inode.entries.values());
+  }
+  return new State(inodes);
+}
+
+async function readInode(volume: Volume, filesystem: FileSystem, number: number): Promise<ModelInode> {
+  const ino = asIno(number);
+  const attributes = new Attributes();
+  filesystem.getAttributes(ino, attributes);
+  const { mode, nlink, size } = attributes;
+  const entries = new Map<string, number>();
+  if (isDirectory(mode)) {
+    filesystem.readDirectory(ino, 0, (name, child) => {
+      const name_ = text(name);
+      if (name_ !== '.' && name_ !== '..') entries.set(name_, child);
+      return true;
+    });
+  }
+  const content = Buffer.alloc(isRegular(mode) ? size : 0);
+  if (content.length > 0) await filesystem.read(ino, 0, content.length, content, 0);
+  const record = new Inode();
+  record.load(volume.state.tree, ino);
+  const names = filesystem.listExtendedAttributes(ino).map((name) => Buffer.from(name));
+  return {
+    ino: number,
+    type: isDirectory(mode) ? 'directory' : isSymlink(mode) ? 'symlink' : 'file',
+    mode,
+    nlink,
+    mtime: attributes.mtimeSeconds,
+    ctime: attributes.ctimeSeconds,
+    xattrs: new Map(names.map((name) => [text(name), text(filesystem.getExtendedAttribute(ino, name))])),
+    content,
+    isBlob: isRegular(mode) && record.storage === STORAGE_BLOB,
+    target: isSymlink(mode) ? text(filesystem.readSymlink(ino)) : '',
+    entries,
+  };
+}
