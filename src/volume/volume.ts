@@ -148,7 +148,7 @@ export class Volume implements MaintainedVolume {
       : replay(this.state, this.#applier, this.#log, lsn, powerLoss);
     const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
     if (this.#options.resume !== true) this.state.appliedRequests.clear();
-    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end));
+    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
     await checkpointer.run(false);
     this.#recovery = {
       clean,

@@ -174,11 +174,14 @@ export class Log {
     return asLsn((Math.max(used, Math.floor(atLeast / this.#dataBytes)) + 1) * this.#dataBytes);
   }
 
-  /** Goes on at the beginning of a segment. Throws DiskError (ENOSPC). */
-  startAt(lsn: Lsn): void {
+  /**
+   * Goes on at the beginning of a segment. What lies between `needed` and there stays until `recycle`: a crash before the first
+   * checkpoint goes back to it. Throws DiskError (ENOSPC).
+   */
+  startAt(lsn: Lsn, needed: Lsn): void {
     this.#tail = lsn;
-    this.#firstNeeded = Math.floor(lsn / this.#dataBytes);
-    this.#current = this.#acquire(this.#firstNeeded);
+    this.#firstNeeded = Math.floor(needed / this.#dataBytes);
+    this.#current = this.#acquire(Math.floor(lsn / this.#dataBytes));
   }
 
   /** Segments before the one of this LSN may be used again. */
