@@ -231,6 +231,11 @@ export class SuperblockFile {
     await this.#file.sync();
   }
 
+  /** Makes durable what a process that died had written, before anything that it let go of is written over. */
+  syncNow(): void {
+    this.#file.syncNow();
+  }
+
   writeNow(superblock: Superblock): void {
     this.#put(superblock);
     this.#file.syncNow();

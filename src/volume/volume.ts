@@ -140,6 +140,8 @@ export class Volume implements MaintainedVolume {
     const { lsn, clean, bootId } = this.#superblock;
     const checkpointer = this.#checkpointer;
     if (checkpointer === undefined) return;
+    // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
+    this.#superblockFile?.syncNow();
     checkpointer.bookkeeping.load();
     this.#log.checkNoDuplicates();
     const powerLoss = !clean && bootId !== this.#options.bootId.replaceAll('-', '');
