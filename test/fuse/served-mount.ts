@@ -6,11 +6,11 @@ import { execFile } from 'node:child_process';
 import { closeSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Test } from 'tap';
 import type { FileSystemOperations } from '../../src/filesystem/operations.js';
 import { mountFuse } from '../../src/fuse/device.js';
 import { parseMountOptions } from '../../src/fuse/mount-options.js';
 import { Session, type SessionEnd, type SessionOptions } from '../../src/fuse/session.js';
-import { unmount } from '../../src/fuse/unmount.js';
 
 export interface ServedMount {
   readonly path: string;
@@ -24,7 +24,16 @@ export interface ServedMount {
   unmount(server?: Session): Promise<SessionEnd>;
 }
 
+const run = (program: string, words: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    execFile(program, words, { maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
+      error === null ? resolve(stdout) : reject(new Error(`${error.message}\n${stdout}\n${stderr}`)),
+    );
+  });
+
+/** Mounts, and unmounts at the end of the test whatever has become of it. */
 export async function serveMount(
+  test: Test,
   filesystem: FileSystemOperations,
   words = '',
   changes: Partial<SessionOptions> = {},
@@ -43,25 +52,24 @@ export async function serveMount(
   });
   session.start();
   await session.ready;
+  let isMounted = true;
+  const unmount = async (server = session): Promise<SessionEnd> => {
+    isMounted = false;
+    // In another process, as the kernel may have something to write back before it returns.
+    await run('umount', ['-l', mountPoint]);
+    const end = await server.ended;
+    closeSync(fd);
+    rmdirSync(mountPoint);
+    return end;
+  };
+  test.teardown(() => (isMounted ? unmount() : undefined));
   return {
     path: mountPoint,
     fd,
     session,
     failures,
-    shell: (script) =>
-      new Promise((resolve, reject) => {
-        // Not by the option `cwd`: Node waits for the child to have entered it, while the mount waits for Node.
-        const inMount = `cd "$0"; ${script}`;
-        execFile('/bin/bash', ['-ec', inMount, mountPoint], { maxBuffer: 1 << 26 }, (error, stdout, stderr) =>
-          error === null ? resolve(stdout) : reject(new Error(`${error.message}\n${stdout}\n${stderr}`)),
-        );
-      }),
-    unmount: async (server = session) => {
-      unmount(mountPoint, true);
-      const end = await server.ended;
-      closeSync(fd);
-      rmdirSync(mountPoint);
-      return end;
-    },
+    // Not by the option `cwd`: Node waits for the child to have entered it, while the mount waits for Node.
+    shell: (script) => run('/bin/bash', ['-ec', `cd "$0"; ${script}`, mountPoint]),
+    unmount,
   };
 }

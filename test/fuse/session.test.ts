@@ -15,7 +15,7 @@ type Work = (mount: ServedMount, filesystem: MemoryFileSystem) => Promise<void>;
 
 async function withMount(test: Test, work: Work, words = '', failures: string[] = []): Promise<void> {
   const filesystem = new MemoryFileSystem();
-  const mount = await serveMount(filesystem, words);
+  const mount = await serveMount(test, filesystem, words);
   try {
     await work(mount, filesystem);
   } finally {
@@ -238,7 +238,7 @@ t.test('a read that waits for the disk holds nobody else up', (t) =>
 
 t.test('another session takes over, and gets what the first one had left unanswered', async (t) => {
   const filesystem = new MemoryFileSystem();
-  const mount = await serveMount(filesystem);
+  const mount = await serveMount(t, filesystem);
   const work = mount.shell(
     'exec 3> f; echo one >&3; ls > /dev/null; echo ready > state; mkdir d; echo two >&3; exec 3>&-; cat f',
   );
@@ -273,7 +273,7 @@ t.test('another session takes over, and gets what the first one had left unanswe
 });
 
 t.test('a connection that is aborted ends the session', async (t) => {
-  const mount = await serveMount(new MemoryFileSystem());
+  const mount = await serveMount(t, new MemoryFileSystem());
   await mount.shell(`
     connection=$(stat -c %d .); control=$(mktemp -d); mount -t fusectl none "$control"
     echo 1 > "$control/$connection/abort"; umount "$control"; rmdir "$control"`);
