@@ -3,7 +3,7 @@
  * with what the writers had been told was done. Used by the test and by `npm run kill`.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MountReport } from '../../src/mount/mount-request.js';
@@ -12,6 +12,9 @@ import { readJournal, readXattrs, violations } from './journal.js';
 import { isInstalled, type MountedStore } from './mounted-store.js';
 import type { WriterEnd, WriterOrder } from './writer.js';
 
+/** What an operation takes in the journal, about. */
+const LINE_BYTES = 80;
+const POLL_MS = 3;
 const WRITER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'writer.js');
 /** What a system call says when the daemon has gone, and when the mount has; and how setfattr(1) words it. */
 const ERRORS_OF_DEATH = /ENOTCONN|ECONNABORTED|EIO|ENOENT|not connected|abort|Input\/output|No such file/;
@@ -54,8 +57,8 @@ export class KillRounds {
     return path.join(this.#mounted.directory, `journal-${round}-${writer}`);
   }
 
-  /** One round on a store that is mounted before and after it. The writers work for the given time, in milliseconds. */
-  async round(workMs: number): Promise<RoundReport> {
+  /** One round on a store that is mounted before and after it; the kill comes when so many operations have been done. */
+  async round(operationsBeforeKill: number): Promise<RoundReport> {
     const round = this.#round++;
     const failures: string[] = [];
     mkdirSync(this.#mounted.path(`round-${round}`));
@@ -63,7 +66,7 @@ export class KillRounds {
       mkdirSync(this.#directory(round, number));
       return this.#order(writer, round, number);
     });
-    await this.#workUntouched(ends, workMs, failures);
+    await this.#workUntouched(ends, () => this.#journalBytes(round) >= operationsBeforeKill * LINE_BYTES, failures);
     await this.#mounted.killEverything();
     let operations = 0;
     for (const end of await Promise.all(ends)) {
@@ -76,23 +79,37 @@ export class KillRounds {
     if (check.code !== 0 || !/\bOK\b/.test(check.stdout)) {
       failures.push(`razorfsck (exit code ${check.code}): ${check.stdout}${check.stderr}`);
     }
-    const mount = await this.#mounted.mounted();
+    const mount = await this.#mounted.mountedByDaemon();
     failures.push(...(await this.compare(round)));
     return { round, operations, mount, failures };
   }
 
-  /** Lets the writers work for a while, in which none may end. */
-  async #workUntouched(ends: readonly Promise<WriterEnd>[], workMs: number, failures: string[]): Promise<void> {
+  /** Lets the writers work until they have done enough; none may end before. */
+  async #workUntouched(
+    ends: readonly Promise<WriterEnd>[],
+    isEnough: () => boolean,
+    failures: string[],
+  ): Promise<void> {
     let isOver = false;
     for (const end of ends) {
       void end.then(({ error }) => {
         if (!isOver) {
           failures.push(`a writer had an error while all was well: ${error}`);
+          isOver = true;
         }
       });
     }
-    await new Promise((resolve) => setTimeout(resolve, workMs));
+    while (!isOver && !isEnough()) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
     isOver = true;
+  }
+
+  #journalBytes(round: number): number {
+    const sizes = [...this.#writers.keys()].map(
+      (number) => statSync(this.#journal(round, number), { throwIfNoEntry: false })?.size ?? 0,
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   #order(writer: ChildProcess, round: number, number: number): Promise<WriterEnd> {
@@ -102,9 +119,8 @@ export class KillRounds {
       seed: this.#random.below(0xffff_ffff),
       withXattrs: this.#withXattrs,
     };
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       writer.once('message', (end: WriterEnd) => resolve(end));
-      writer.once('exit', () => reject(new Error('a writer has ended')));
       writer.send(order);
     });
   }

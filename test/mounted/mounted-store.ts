@@ -7,6 +7,8 @@ import path from 'node:path';
 import { unmount } from '../../src/fuse/unmount.js';
 import type { MountReport } from '../../src/mount/mount-request.js';
 import { mountAt } from '../../src/mount/mount-table.js';
+import { startDaemon } from '../../src/mount/start-daemon.js';
+import { COMMIT_INTERVAL_MS_DEFAULT } from '../../src/volume/options.js';
 import { type Ended, ROOT, razorfs, run } from '../cli/program.js';
 import { isRunning, Place, until } from '../mount/mounting.js';
 
@@ -16,6 +18,19 @@ export class MountedStore extends Place {
   /** A path below the mount point. */
   path(...names: string[]): string {
     return path.join(this.mountPoint, ...names);
+  }
+
+  /** Mounts as the command does, without the start of its process, for those who mount again and again. */
+  mountedByDaemon(): Promise<MountReport> {
+    return startDaemon({
+      mountPoint: this.mountPoint,
+      store: this.store,
+      label: '',
+      durability: 'interval',
+      commitIntervalMs: COMMIT_INTERVAL_MS_DEFAULT.interval,
+      readOnly: false,
+      options: '',
+    });
   }
 
   /** Unmounts, and throws with what the command said when that fails. */
