@@ -56,6 +56,12 @@ export class BlobStore {
     if (!this.#disk.exists(blobPath(id))) this.create(id);
   }
 
+  /** A former process wrote to a blob, and may not have synced it or its name: the next sync does. */
+  adopt(id: BlobId): void {
+    this.#dirty.add(id);
+    this.#newIn.set(id, directoryOf(id));
+  }
+
   #keep(id: BlobId, file: DiskFile): void {
     if (this.#open.size >= OPEN_FILES_MAX) this.#closeOne();
     this.#open.set(id, file);

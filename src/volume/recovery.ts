@@ -114,6 +114,7 @@ export function replay(state: VolumeState, applier: Applier, log: Log, from: Lsn
     if (powerLoss) growth.note(state, operation, record.lsn);
     reserveFor(state, operation, PAGES_PER_OPERATION);
     if (operation.type === 'writeBlob') state.blobs.ensure(operation.blob);
+    if (operation.type === 'writeBlob' || operation.type === 'promote') state.blobs.adopt(operation.blob);
     applier.apply(operation);
     state.appliedRequests.note(record.request);
     if (operation.type !== 'synced') operations++;
