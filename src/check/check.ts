@@ -35,6 +35,9 @@ export interface CheckResult {
   readonly survey: Survey;
   /** Of the regular files that were seen, bytes. */
   readonly dataBytes: number;
+  /** The highest numbers that are in use. */
+  readonly inoMax: number;
+  readonly blobMax: number;
 }
 
 const WORD = 0x1_0000_0000;
@@ -60,7 +63,8 @@ export async function checkStore(disk: Disk, options: CheckOptions): Promise<Che
     checkVolumeItems(store, survey, pass, findings);
     await blobs.finish(survey.deadBlobs, isWhole, options.onProgress);
     checkCounters(superblock, survey, pass, blobs, findings);
-    return { superblock, findings, log, survey, dataBytes: pass.dataBytes };
+    const { dataBytes, inoMax } = pass;
+    return { superblock, findings, log, survey, dataBytes, inoMax, blobMax: blobs.blobMax };
   } finally {
     store.close();
   }

@@ -164,14 +164,11 @@ export class InodePass {
     }
     const quoted = name === undefined ? 'an entry' : `entry "${printable(name)}"`;
     const childIndex = table.find(child);
-    if (childIndex < 0 || child === ROOT_INO) {
-      const effect = childIndex < 0 ? 'the file is lost' : 'the root directory has no name';
-      this.#error(
-        'dangling-entry',
-        current.ino,
-        `${quoted} leads to inode ${child}, which ${childIndex < 0 ? 'does not exist' : 'is the root'}`,
-        effect,
-      );
+    if (child === ROOT_INO) {
+      this.#error('dangling-entry', current.ino, `${quoted} leads to the root directory, which has no name`);
+    } else if (childIndex < 0) {
+      const effect = this.#survey.lost.length > 0 ? 'its record is where the tree cannot be read' : 'the file is lost';
+      this.#error('dangling-entry', current.ino, `${quoted} leads to inode ${child}, which does not exist`, effect);
     } else if (page.words[at + 4] !== table.type(childIndex)) {
       this.#error(
         'entry-type',

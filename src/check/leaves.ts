@@ -30,6 +30,14 @@ export class Leaves {
     return this.#pages[index];
   }
 
+  /** The same leaves through another reader. */
+  through(reader: PageReader): Leaves {
+    const leaves = new Leaves(reader);
+    leaves.#pages = this.#pages;
+    leaves.#length = this.#length;
+    return leaves;
+  }
+
   /** Reads a leaf that was right before; false if it is not any more, as on a disk that is failing. */
   read(index: number, into: Page): boolean {
     return this.#reader.read(this.#pages[index], into) === undefined;

@@ -91,14 +91,32 @@ function overlapProblem(page: Page): string | undefined {
 export class PageReader {
   readonly #disk: Disk;
   readonly #segmentPages: number;
+  /** Pages that the superblock counts. */
+  readonly #pagesCounted: number;
+  /** One more than the last page that there can be. */
   readonly capacity: number;
   readonly #files = new Map<number, DiskFile | string>();
 
-  /** `capacity`: pages that the superblock counts; higher numbers are not read. */
-  constructor(disk: Disk, segmentBytes: number, capacity: number) {
+  /** `pagesCounted`: pages that the superblock counts; higher numbers are not read. */
+  constructor(disk: Disk, segmentBytes: number, pagesCounted: number) {
     this.#disk = disk;
     this.#segmentPages = segmentBytes / PAGE_SIZE;
-    this.capacity = capacity;
+    this.#pagesCounted = pagesCounted;
+    this.capacity = Math.max(1, Math.min(pagesCounted, this.#pagesOnDisk()));
+  }
+
+  /** What the superblock counts is not believed: memory is needed for each page. */
+  #pagesOnDisk(): number {
+    let pages = 0;
+    for (const name of this.#disk.list('')) {
+      const match = /^nodes(?:\.([1-9]\d*))?\.dat$/.exec(name);
+      if (match === null) continue;
+      const index = Number(match[1] ?? 0);
+      const file = this.#file(index);
+      const size = typeof file === 'string' ? 0 : file.size();
+      if (size >= PAGE_SIZE) pages = Math.max(pages, index * this.#segmentPages + Math.floor(size / PAGE_SIZE));
+    }
+    return pages;
   }
 
   /** The file of a segment, or why there is none. */
@@ -119,12 +137,15 @@ export class PageReader {
 
   /** Problems of the files as a whole: missing, or shorter than the superblock says. */
   *fileProblems(): Generator<{ readonly name: string; readonly problem: string }> {
-    for (let index = 0; index * this.#segmentPages < this.capacity; index++) {
+    for (let index = 0; index * this.#segmentPages < this.#pagesCounted; index++) {
       const name = nodesSegmentName(index);
       const file = this.#file(index);
-      const bytes = Math.min(this.#segmentPages, this.capacity - index * this.#segmentPages) * PAGE_SIZE;
-      if (typeof file === 'string') yield { name, problem: file.slice(name.length + 1) };
-      else if (file.size() < bytes) {
+      const bytes = Math.min(this.#segmentPages, this.#pagesCounted - index * this.#segmentPages) * PAGE_SIZE;
+      if (typeof file === 'string') {
+        yield { name, problem: file.slice(name.length + 1) };
+        // All that follow are missing as well.
+        if (index * this.#segmentPages >= this.capacity) return;
+      } else if (file.size() < bytes) {
         yield { name, problem: `${file.size()} bytes long, but the superblock counts ${bytes} bytes of pages in it` };
       }
     }

@@ -1,27 +1,24 @@
 /**
  * The `razorfsck` program: checks a store that is not mounted, and repairs it when asked to. Exits as fsck(8) does.
- *
- * Findings go to standard output as they are made, progress to standard error when that is a terminal.
+ * What it prints is in check-report.ts.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { type CheckResult, checkStore } from '../check/check.js';
-import { type Finding, findingLine } from '../check/findings.js';
+import { backupDirectory, planRepair, repairStore } from '../check/repair.js';
 import { StoreError } from '../errors/store-error.js';
 import { directoryState, notAStore } from '../mount/store-directory.js';
 import { explainStoreFailure } from '../mount/store-failure.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
-import { formatBytes } from './quantities.js';
+import { CheckReport, type ReportOptions } from './check-report.js';
 
 /** fsck(8) */
 const EXIT = { ok: 0, corrected: 1, uncorrected: 4, operational: 8, usage: 16 } as const;
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
-/** Shorter work shows no progress. */
-const PROGRESS_AFTER_MS = 2_000;
-const PROGRESS_INTERVAL_MS = 200;
 
 const HELP = `
 A store that is mounted is refused: unmount it first. Without --repair nothing is changed.
@@ -36,99 +33,11 @@ Exit codes, as fsck(8):
    8  the check could not be made
   16  the command line is wrong`;
 
-interface Options {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
+interface Options extends ReportOptions {
+  readonly repair?: boolean;
+  readonly yes?: boolean;
+  readonly discardLog?: boolean;
 }
-
-/** Progress on a line of its own, which the next output removes. */
-class ProgressLine {
-  readonly #enabled: boolean;
-  #nextMs = performance.now() + PROGRESS_AFTER_MS;
-  #shown = false;
-
-  constructor(enabled: boolean) {
-    this.#enabled = enabled;
-  }
-
-  show(stage: string, done: number, total: number): void {
-    if (!this.#enabled || performance.now() < this.#nextMs) return;
-    this.#nextMs = performance.now() + PROGRESS_INTERVAL_MS;
-    const amount = total > 0 ? `${Math.floor((done * 100) / total)} %` : String(done);
-    process.stderr.write(`\r\x1b[K${stage}: ${amount}`);
-    this.#shown = true;
-  }
-
-  clear(): void {
-    if (this.#shown) process.stderr.write('\r\x1b[K');
-    this.#shown = false;
-  }
-}
-
-class Report {
-  readonly #options: Options;
-  readonly #progress: ProgressLine;
-
-  constructor(options: Options) {
-    this.#options = options;
-    this.#progress = new ProgressLine(process.stderr.isTTY === true && options.quiet !== true);
-  }
-
-  readonly onFinding = (finding: Finding): void => {
-    this.#progress.clear();
-    if (this.#options.json) this.object({ type: 'finding', ...finding });
-    else if (finding.severity === 'error' || !this.#options.quiet) process.stdout.write(`${findingLine(finding)}\n`);
-  };
-
-  readonly onProgress = (stage: string, done: number, total: number): void => this.#progress.show(stage, done, total);
-
-  /** A line for people, left out with --quiet. */
-  line(text: string): void {
-    this.#progress.clear();
-    if (!this.#options.json && !this.#options.quiet) process.stdout.write(`${text}\n`);
-  }
-
-  object(value: object): void {
-    if (this.#options.json) process.stdout.write(`${JSON.stringify(value)}\n`);
-  }
-
-  /** What the check came to; the last thing that is printed. */
-  summary(store: string, result: CheckResult, exitCode: number): void {
-    this.#progress.clear();
-    const { superblock, findings, log, survey, dataBytes } = result;
-    const [errors, notes, inodes] = [findings.errors, findings.notes, survey.table.length];
-    this.object({
-      type: 'summary',
-      store,
-      uuid: superblock.uuid,
-      label: superblock.label,
-      clean: superblock.clean,
-      errors,
-      notes,
-      inodes,
-      dataBytes,
-      pendingOperations: log.pending,
-      exitCode,
-    });
-    this.line(`${store}: ${inodes} files and directories, ${formatBytes(dataBytes)}`);
-    if (errors === 0) this.line('OK');
-    else if (!this.#options.json) process.stdout.write(`${errors} ${errors === 1 ? 'error' : 'errors'}\n`);
-  }
-
-  failure(error: unknown): void {
-    this.#progress.clear();
-    const { code, message, advice } = error instanceof StoreError ? error : unexpected(error);
-    this.object({ type: 'failure', code, message, advice });
-    if (this.#options.json) return;
-    process.stderr.write(`razorfsck: ${message}\n`);
-    if (advice !== '') process.stderr.write(`  ${advice}\n`);
-  }
-}
-
-const unexpected = (error: unknown): { code: string; message: string; advice: string } => {
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'unexpected', message: `The check failed: ${message}.`, advice: '' };
-};
 
 /** Checks that a directory is a store, before anything in it is touched. Throws StoreError. */
 function requireStore(store: string): void {
@@ -151,19 +60,72 @@ function explain(store: string, error: unknown): unknown {
   return explained;
 }
 
+/** Checks `store`, whose lock is held, and repairs it if that is asked for. Returns the exit code. */
+async function checkAndRepair(store: string, options: Options, report: CheckReport): Promise<number> {
+  const bootId = readFileSync(BOOT_ID, 'latin1').trim().replaceAll('-', '');
+  const { onFinding, onProgress } = report;
+  const check = (): Promise<CheckResult> =>
+    checkStore(new HostDisk(store, { readOnly: true }), { bootId, onFinding, onProgress });
+  const result = await check();
+  const { errors } = result.findings;
+  const discardsLog = options.discardLog === true && result.log.pending > 0;
+  if (options.repair !== true || (errors === 0 && !discardsLog)) {
+    const exitCode = errors === 0 ? EXIT.ok : EXIT.uncorrected;
+    report.summary(store, result, exitCode, errors > 0 ? adviceOnErrors(store, result) : '');
+    return exitCode;
+  }
+  if (result.log.pending > 0 && !discardsLog) throw logWaits(store, result);
+  const now = Date.now();
+  const plan = planRepair(result, discardsLog);
+  report.plan(plan.steps, `${store}/${backupDirectory(now)}`);
+  if (options.yes !== true && !(await confirmed(options))) {
+    report.summary(store, result, EXIT.uncorrected);
+    return EXIT.uncorrected;
+  }
+  await repairStore(new HostDisk(store), result, plan, now);
+  report.line('Repaired. Checking again.');
+  const after = await check();
+  const exitCode = after.findings.errors === 0 ? EXIT.corrected : EXIT.uncorrected;
+  report.summary(store, after, exitCode);
+  return exitCode;
+}
+
+const adviceOnErrors = (store: string, result: CheckResult): string =>
+  result.log.pending > 0
+    ? `Mount the store, which replays its log, unmount it and check again; if it cannot be mounted: razorfsck --repair --discard-log ${store}`
+    : `Repair it with \`razorfsck --repair ${store}\`, which first says what it will do; or restore it from a backup.`;
+
+const logWaits = (store: string, result: CheckResult): StoreError =>
+  new StoreError(
+    'damaged',
+    `The store ${store} is not repaired: ${result.log.pending} operations wait in its log.`,
+    `Mount and unmount it, which replays them, then try again. If it cannot be mounted, \`razorfsck --repair --discard-log ${store}\` gives them up.`,
+  );
+
+/** Asks on the terminal. Throws StoreError when there is none. */
+async function confirmed(options: Options): Promise<boolean> {
+  if (options.json || !process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new StoreError(
+      'damaged',
+      'Nothing was changed: there is no terminal to ask on.',
+      'Add --yes to repair without being asked.',
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(es)?$/i.test((await terminal.question('Repair the store? [y/N] ')).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
 async function run(store: string, options: Options): Promise<number> {
-  const report = new Report(options);
+  const report = new CheckReport(options);
   try {
     requireStore(store);
     const lock = StoreLock.acquire(store, 'razorfsck', '');
     try {
-      const bootId = readFileSync(BOOT_ID, 'latin1').trim().replaceAll('-', '');
-      const { onFinding, onProgress } = report;
-      const disk = new HostDisk(store, { readOnly: true });
-      const result = await checkStore(disk, { bootId, onFinding, onProgress });
-      const exitCode = result.findings.errors === 0 ? EXIT.ok : EXIT.uncorrected;
-      report.summary(store, result, exitCode);
-      return exitCode;
+      return await checkAndRepair(store, options, report);
     } finally {
       lock.release();
     }
@@ -179,10 +141,13 @@ async function run(store: string, options: Options): Promise<number> {
 async function main(): Promise<number> {
   let exitCode: number = EXIT.ok;
   const program = new Command('razorfsck')
-    .description('Check a RazorFS store.')
+    .description('Check a RazorFS store, and repair it.')
     .argument('<STORE>', 'the directory of a store that is not mounted')
     .option('--json', 'print one JSON object a line: findings as they are made, then a summary')
     .option('-q, --quiet', 'print errors only')
+    .option('--repair', 'say what will be done, ask, and mend what can be mended without inventing data')
+    .option('-y, --yes', 'with --repair: do not ask')
+    .option('--discard-log', 'with --repair: give up operations that wait in a log, when mounting fails')
     .helpOption('-h, --help', 'explain the program')
     .addHelpText('after', HELP)
     .exitOverride()

@@ -1,0 +1,262 @@
+/**
+ * Repair: what will be done, and doing it.
+ *
+ * Invariants:
+ * - Nothing that the superblock in force reaches is written: new pages, strings and extents go after the last ones, the new
+ *   reference counts into the file of the other epoch. All of it is durable before the new superblock is written, which is the
+ *   moment from which the repair counts. A crash before it leaves the store as it was.
+ * - Superblock and reference counts, and the log if it is set aside, are copied to repair-backup-TIME/ in the store first.
+ * - No data is invented: see inode-fates.ts.
+ */
+import { BLOBS_DIRECTORY } from '../blobs/blob-store.js';
+import { PACKS_DIRECTORY } from '../blobs/packs.js';
+import { crc32cPages } from '../native/addon.js';
+import { type Disk, DiskError } from '../store/disk.js';
+import { PAGE_SIZE } from '../store/geometry.js';
+import { encodeSuperblock, readSlots, SUPERBLOCK_NAME, type Superblock } from '../store/superblock.js';
+import { asBlobId, asEpoch, asIno, asLsn } from '../store/units.js';
+import { nodesSegmentName } from '../tree/page-file.js';
+import { REFERENCE_BLOCK_HEADER_WORDS, REFERENCES_PER_BLOCK, referencesName } from '../tree/references.js';
+import { LOG_DIRECTORY, LOG_SEGMENT_HEADER_BYTES } from '../wal/log.js';
+import type { CheckResult } from './check.js';
+import { type FindingCode, REPAIRS } from './findings.js';
+import { InodeFates } from './inode-fates.js';
+import { KeptNames } from './kept-names.js';
+import { LostAndFound } from './lost-and-found.js';
+import { NewItems } from './new-items.js';
+import { Rebuild } from './rebuilt-tree.js';
+import { StoreUnderCheck } from './store-under-check.js';
+import { survivingItems, survivingLeaves } from './surviving-items.js';
+
+const COPY_BYTES = 1024 * 1024;
+
+/** Findings that leave the tree as it is: only what is beside it is written anew. */
+const BESIDE_TREE: readonly FindingCode[] = ['superblock-slot', 'references', 'counter', 'log', 'file'];
+
+export interface RepairPlan {
+  /** What will be done, one sentence each. */
+  readonly steps: readonly string[];
+  readonly needsNewTree: boolean;
+  readonly setsLogAside: boolean;
+}
+
+/** What a repair of these findings will do. `discardLog`: waiting operations are given up. */
+export function planRepair(result: CheckResult, discardLog: boolean): RepairPlan {
+  const codes = [...result.findings.errorsByCode.keys()];
+  const setsLogAside = discardLog || codes.includes('log');
+  const steps = codes
+    .filter((code) => REPAIRS[code] !== '')
+    .map((code) => `${REPAIRS[code]} (${result.findings.errorsByCode.get(code)})`);
+  if (discardLog && result.log.pending > 0) steps.push(`give up the ${result.log.pending} operations in the log`);
+  return { steps, needsNewTree: codes.some((code) => !BESIDE_TREE.includes(code)), setsLogAside };
+}
+
+/** Directory for the originals of what will be replaced, relative to the store. */
+export const backupDirectory = (now: number): string =>
+  `repair-backup-${new Date(now).toISOString().replace(/[:.]/g, '-')}`;
+
+/** Repairs a store by a plan. Throws DiskError when the disk is full or fails, the store then being as it was. */
+export async function repairStore(disk: Disk, result: CheckResult, plan: RepairPlan, now: number): Promise<void> {
+  const { superblock } = result;
+  backUp(disk, backupDirectory(now), plan.setsLogAside);
+  for (const name of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(name);
+  const epoch = asEpoch(superblock.epoch + 1);
+  const made = await (plan.needsNewTree ? newTree : sameTree)(disk, result, epoch, now);
+  await writeReferences(disk, superblock, made.references, epoch);
+  const repaired: Superblock = { ...superblock, ...made.changes, epoch, lsn: lsnAfter(disk, superblock), clean: true };
+  await writeSuperblock(disk, superblock, repaired);
+  if (plan.setsLogAside) for (const name of disk.list(LOG_DIRECTORY)) disk.remove(`${LOG_DIRECTORY}/${name}`);
+}
+
+// ── Originals ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function backUp(disk: Disk, directory: string, withLog: boolean): void {
+  disk.makeDirectory(directory);
+  const names = [SUPERBLOCK_NAME, referencesName(asEpoch(0)), referencesName(asEpoch(1))];
+  for (const name of names) copyFile(disk, name, `${directory}/${name}`);
+  if (withLog && disk.exists(LOG_DIRECTORY)) {
+    disk.makeDirectory(`${directory}/${LOG_DIRECTORY}`);
+    for (const name of disk.list(LOG_DIRECTORY)) {
+      copyFile(disk, `${LOG_DIRECTORY}/${name}`, `${directory}/${LOG_DIRECTORY}/${name}`);
+    }
+  }
+  disk.syncDirectory(directory);
+  disk.syncDirectory('');
+}
+
+function copyFile(disk: Disk, from: string, to: string): void {
+  if (!disk.exists(from)) return;
+  const source = disk.open(from, 'read');
+  const target = disk.open(to, 'create');
+  try {
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (let at = 0; ; at += COPY_BYTES) {
+      const length = source.read(buffer, 0, COPY_BYTES, at);
+      if (length > 0) target.write(buffer, 0, length, at);
+      if (length < COPY_BYTES) break;
+    }
+    target.syncNow();
+  } finally {
+    source.close();
+    target.close();
+  }
+}
+
+// ── The tree ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface MadeTree {
+  readonly changes: Partial<Superblock>;
+  /** By page, up to the new capacity. */
+  readonly references: Uint32Array;
+}
+
+/** Keeps the tree, and takes the counts from what the check has counted. */
+async function sameTree(disk: Disk, result: CheckResult): Promise<MadeTree> {
+  const { superblock, survey, dataBytes } = result;
+  ensurePages(disk, superblock, survey.references.length);
+  return {
+    references: survey.references,
+    changes: {
+      nodesCapacity: survey.references.length,
+      inodes: survey.table.length,
+      dataBytes,
+      nextIno: asIno(Math.max(superblock.nextIno, result.inoMax + 1)),
+      nextBlob: asBlobId(Math.max(superblock.nextBlob, result.blobMax + 1)),
+    },
+  };
+}
+
+/** Writes the tree anew from what can be read. */
+async function newTree(disk: Disk, result: CheckResult, epoch: Superblock['epoch'], now: number): Promise<MadeTree> {
+  const { superblock, survey } = result;
+  const store = new StoreUnderCheck(disk, superblock);
+  const items = new NewItems(disk, superblock);
+  try {
+    const leaves = survivingLeaves(store, survey);
+    const fates = new InodeFates(store);
+    fates.decide(survivingItems(leaves));
+    const names = new KeptNames(store, leaves, fates);
+    names.decide();
+    const lostAndFound = new LostAndFound(store, fates, names, items);
+    lostAndFound.fill(survey);
+    const rebuild = new Rebuild({ store, leaves, fates, names, lostAndFound, items, now });
+    const first = survey.references.length;
+    ensurePages(disk, superblock, first);
+    const tree = await rebuild.write(disk, first, epoch);
+    const references = new Uint32Array(tree.capacity).fill(1, first);
+    let blobMax = 0;
+    for (const blob of fates.blobOwners.keys()) blobMax = Math.max(blobMax, blob);
+    return {
+      references,
+      changes: {
+        root: tree.root,
+        nodesCapacity: tree.capacity,
+        stringsEnd: items.strings.end,
+        packsEnd: items.packs.end,
+        inodes: tree.inodes,
+        dataBytes: tree.dataBytes,
+        nextIno: asIno(lostAndFound.nextIno),
+        nextBlob: asBlobId(Math.max(superblock.nextBlob, blobMax + 1)),
+      },
+    };
+  } finally {
+    items.close();
+    store.close();
+  }
+}
+
+/** Makes the files of nodes.dat as long as `pages` pages need; what was missing is no page of the tree. */
+function ensurePages(disk: Disk, superblock: Superblock, pages: number): void {
+  const segmentPages = superblock.geometry.nodesSegmentBytes / PAGE_SIZE;
+  for (let index = 0; index * segmentPages < pages; index++) {
+    const name = nodesSegmentName(index);
+    const file = disk.open(name, disk.exists(name) ? 'write' : 'create');
+    const bytes = Math.min(segmentPages, pages - index * segmentPages) * PAGE_SIZE;
+    try {
+      if (file.size() < bytes) file.allocate(0, bytes);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+// ── What is beside the tree ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Writes the counts of an epoch, and makes sure that the file of the other epochs is there. */
+async function writeReferences(
+  disk: Disk,
+  superblock: Superblock,
+  counts: Uint32Array,
+  epoch: Superblock['epoch'],
+): Promise<void> {
+  const blockCount = Math.ceil(counts.length / REFERENCES_PER_BLOCK);
+  const other = referencesName(superblock.epoch);
+  if (!disk.exists(other)) disk.open(other, 'create').close();
+  const name = referencesName(epoch);
+  const file = disk.open(name, disk.exists(name) ? 'write' : 'create');
+  try {
+    if (file.size() < blockCount * PAGE_SIZE) file.allocate(0, blockCount * PAGE_SIZE);
+    const words = new Uint32Array(PAGE_SIZE / 4);
+    const bytes = new Uint8Array(words.buffer);
+    for (let block = 0; block < blockCount; block++) {
+      const first = block * REFERENCES_PER_BLOCK;
+      words.fill(0);
+      words[1] = block;
+      words[2] = epoch >>> 0;
+      words[3] = Math.floor(epoch / 0x1_0000_0000);
+      words.set(counts.subarray(first, first + REFERENCES_PER_BLOCK), REFERENCE_BLOCK_HEADER_WORDS);
+      // Page 0 is never used, and counted as taken.
+      if (block === 0) words[REFERENCE_BLOCK_HEADER_WORDS] = 1;
+      crc32cPages(bytes, Uint32Array.of(0), 1, 0);
+      file.write(bytes, 0, PAGE_SIZE, block * PAGE_SIZE);
+    }
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  disk.syncDirectory('');
+}
+
+/** Beyond every segment that a log file holds, so that nothing in one of them can be taken for a part of the new log. */
+function lsnAfter(disk: Disk, superblock: Superblock): Superblock['lsn'] {
+  const dataBytes = superblock.geometry.logSegmentBytes - LOG_SEGMENT_HEADER_BYTES;
+  let last = Math.floor(superblock.lsn / dataBytes);
+  const header = Buffer.alloc(32);
+  for (const name of disk.list(LOG_DIRECTORY)) {
+    const file = disk.open(`${LOG_DIRECTORY}/${name}`, 'read');
+    try {
+      if (file.read(header, 0, 32, 0) === 32) last = Math.max(last, plausibleSegment(header, last));
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    } finally {
+      file.close();
+    }
+  }
+  return asLsn((last + 1) * dataBytes);
+}
+
+/** The segment number in a header that may be damaged; a number far beyond the others is not believed. */
+function plausibleSegment(header: Buffer, last: number): number {
+  const number = header.readUInt32LE(28) * 0x1_0000_0000 + header.readUInt32LE(24);
+  return number < last + 1_000_000 ? number : 0;
+}
+
+/** Writes the slot that is not in force; then the other one too if it is in the wrong place. */
+async function writeSuperblock(disk: Disk, old: Superblock, repaired: Superblock): Promise<void> {
+  const inForce = readSlots(disk).findIndex(
+    (slot) => slot.kind === 'valid' && slot.superblock.sequence === old.sequence,
+  );
+  const isMisplaced = old.sequence % 2 !== inForce;
+  const file = disk.open(SUPERBLOCK_NAME, 'write');
+  try {
+    const first = 1 - inForce;
+    const sequence = old.sequence + (isMisplaced ? 2 : 1);
+    const slots = isMisplaced ? [first, inForce] : [first];
+    for (const [turn, slot] of slots.entries()) {
+      file.write(encodeSuperblock({ ...repaired, sequence: sequence + turn }), 0, PAGE_SIZE, slot * PAGE_SIZE);
+      await file.sync();
+    }
+  } finally {
+    file.close();
+  }
+}
