@@ -13,16 +13,22 @@ const run = promisify(execFile);
 /** proc_sys_vm(5), drop_caches: dentries and inodes, or the page cache too. */
 export type Cache = 'names' | 'all';
 
-/** Empties a cache of the kernel. Only root may; false when it was not possible. */
-export async function dropCache(cache: Cache): Promise<boolean> {
+/** Makes what comes next meet cold caches, as far as it can. */
+export type DropCache = (cache: Cache) => Promise<void>;
+
+/** Empties a cache of the kernel, for the whole machine. Only root may: for others what should be cold stays warm. */
+export const dropKernelCache: DropCache = async (cache) => {
+  await run('sync');
   try {
-    await run('sync');
     writeFileSync('/proc/sys/vm/drop_caches', cache === 'all' ? '3' : '2');
-    return true;
-  } catch {
-    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EROFS') throw error;
   }
-}
+};
+
+/** For runs whose figures do not count. */
+export const keepCache: DropCache = async () => undefined;
 
 /** Resolves when the condition holds. Throws when it does not within a minute. */
 export async function until(what: string, condition: () => boolean): Promise<void> {

@@ -8,7 +8,8 @@ import { prepareClient } from './client.js';
 import { FULL_AMOUNTS, FULL_APPLICATIONS, QUICK_AMOUNTS, QUICK_APPLICATIONS } from './compare/amounts.js';
 import { compare } from './compare/compare.js';
 import { compareTable, rangeTable, targetList } from './compare/report.js';
-import { describeHost } from './host.js';
+import { describeHost, dropKernelCache, keepCache } from './host.js';
+import { comparePlot, scalePlot } from './plots.js';
 import { ROOT } from './root.js';
 import { type Layout, measureScale } from './scale.js';
 import { scaleTable } from './scale-report.js';
@@ -19,6 +20,7 @@ interface CommonOptions {
   readonly directory: string;
   readonly quick?: boolean;
   readonly json?: string;
+  readonly plots?: string;
 }
 
 interface ScaleCommandOptions extends CommonOptions {
@@ -36,7 +38,7 @@ interface CompareCommandOptions extends CommonOptions {
 
 /** A full log is just below what brings a checkpoint. */
 const FULL_LOG_BYTES = 52 * 1024 * 1024;
-const QUICK_LOG_BYTES = 1024 * 1024;
+const QUICK_LOG_BYTES = 64 * 1024;
 
 /** 10000, 10k, 1M, or several with commas. */
 function sizes(text: string): number[] {
@@ -53,13 +55,19 @@ function withCommonOptions(command: Command): Command {
   return command
     .option('--directory <DIR>', 'where stores and mount points are made', path.join(ROOT, 'build/bench-work'))
     .option('--quick', 'a run of seconds, to see that everything works; its figures say little')
-    .option('--json <FILE>', 'write all figures to a file');
+    .option('--json <FILE>', 'write all figures to a file')
+    .option('--plots <DIR>', 'draw them, as SVG files in a directory');
 }
 
 async function prepare(options: CommonOptions): Promise<string> {
   mkdirSync(options.directory, { recursive: true });
   await prepareClient();
   return describeHost(options.directory);
+}
+
+function writePlot(directory: string, name: string, svg: string): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(path.join(directory, `${name}.svg`), svg);
 }
 
 function finish(options: CommonOptions, results: object, markdown: string): void {
@@ -84,12 +92,14 @@ const scale = withCommonOptions(new Command('scale'))
           probes: options.quick ? 300 : 20_000,
           fileBytes: options.fileBytes,
           logBytes: options.quick ? QUICK_LOG_BYTES : FULL_LOG_BYTES,
+          dropCache: options.quick ? keepCache : dropKernelCache,
           progress,
         },
         layout,
       );
       figures.push(measured);
     }
+    if (options.plots !== undefined) writePlot(options.plots, 'scale', scalePlot(figures.flat()));
     finish(options, { host, figures }, `${host}\n\n${figures.map(scaleTable).join('\n\n')}`);
   });
 
@@ -111,9 +121,11 @@ const comparison = withCommonOptions(new Command('compare'))
       rounds: options.rounds ?? (options.quick ? 1 : 5),
       amounts: options.quick ? QUICK_AMOUNTS : FULL_AMOUNTS,
       applications: options.applications ? (options.quick ? QUICK_APPLICATIONS : FULL_APPLICATIONS) : undefined,
+      dropCache: options.quick ? keepCache : dropKernelCache,
       progress,
     });
     const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures)].join('\n\n');
+    if (options.plots !== undefined) writePlot(options.plots, 'compare', comparePlot(figures));
     finish(options, { host, figures }, markdown);
     if (figures.some(({ name, failures }) => name === RAZORFS && failures.length > 0)) process.exitCode = 1;
   });

@@ -2,12 +2,13 @@
  * RazorFS as the benches use it: by its commands, as a user would, so that what they measure is what users get.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { MountReport } from '../src/mount/mount-request.js';
 import type { MountState } from '../src/mount/survey.js';
 import type { VolumeStatus } from '../src/volume/options.js';
+import { isRunning, until } from './host.js';
 import { ROOT } from './root.js';
 
 const run = promisify(execFile);
@@ -57,14 +58,49 @@ export async function check(store: string): Promise<void> {
   });
 }
 
-/** Memory of a process, in bytes: its own, and what is shared with files (the store's maps: page cache, not consumption). */
+/** proc_pid_stat(5): after the command's name in parentheses come state, parent and process group. */
+const groupOf = (pid: number | string): number =>
+  Number(/^.*\) \S+ \d+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1]);
+
+/** The processes of a mount: the one that serves, and the others of its process group, which watch over it. */
+export function processesOf(mounted: Mounted): number[] {
+  const group = groupOf(mounted.pid);
+  const pids: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    try {
+      if (/^\d+$/.test(name) && groupOf(name) === group) pids.push(Number(name));
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return pids;
+}
+
+/** Kills all processes of a mount at once, and takes away the dead mount. */
+export async function killEverything(mounted: Mounted): Promise<void> {
+  const pids = processesOf(mounted);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  await until('the daemon has ended', () => !pids.some(isRunning));
+  await umount(mounted.mountPoint);
+}
+
+/** Memory of processes, in bytes: their own, and what is shared with files (the store's maps: page cache, not consumption). */
 export interface ProcessMemory {
   readonly anonymous: number;
   readonly file: number;
 }
 
+/** The memory of all processes of a mount. */
+export function memoryOf(mounted: Mounted): ProcessMemory {
+  const each = processesOf(mounted).map(memoryOfProcess);
+  return {
+    anonymous: each.reduce((sum, { anonymous }) => sum + anonymous, 0),
+    file: each.reduce((sum, { file }) => sum + file, 0),
+  };
+}
+
 /** proc_pid_status(5): RssAnon and RssFile, in kB. */
-export function memoryOf(pid: number): ProcessMemory {
+function memoryOfProcess(pid: number): ProcessMemory {
   const text = readFileSync(`/proc/${pid}/status`, 'latin1');
   const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
   return { anonymous: bytes('RssAnon'), file: bytes('RssFile') };

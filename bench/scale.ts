@@ -6,8 +6,8 @@ import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { VolumeStatus } from '../src/volume/options.js';
 import { work } from './client.js';
-import { allocatedBelow, dropCache, isRunning, until } from './host.js';
-import { check, type Mounted, memoryOf, mount, status, umount } from './razorfs.js';
+import { allocatedBelow, type DropCache } from './host.js';
+import { check, killEverything, type Mounted, memoryOf, mount, status, umount } from './razorfs.js';
 
 export interface ScaleOptions {
   /** A directory on the host for the store and the mount point; what the bench leaves there is removed. */
@@ -19,6 +19,7 @@ export interface ScaleOptions {
   readonly fileBytes: number;
   /** Before the kill, the log is filled with about this many bytes. */
   readonly logBytes: number;
+  readonly dropCache: DropCache;
   readonly progress: (line: string) => void;
 }
 
@@ -46,7 +47,7 @@ export interface ScaleFigures {
   readonly crashMountMilliseconds: number;
   readonly recoveryMilliseconds: number;
   readonly operationsReplayed: number;
-  /** The daemon's own memory and mapped pages in RAM, after all the work of this size. */
+  /** Own memory and mapped pages in RAM of the processes that serve, after all the work of this size. */
   readonly anonymousBytes: number;
   readonly mappedBytes: number;
   /** Bytes of tree and names, and bytes that the host has allocated for the whole store except its log. */
@@ -56,6 +57,8 @@ export interface ScaleFigures {
 
 /** Filling the log takes no longer than this, in milliseconds. */
 const LOG_FILL_MS = 20_000;
+/** Renames between two looks at how full it is. */
+const RENAMES_MAX = 20_000;
 
 export async function measureScale(options: ScaleOptions, layout: Layout): Promise<ScaleFigures[]> {
   const bench = new ScaleBench(options, layout);
@@ -123,15 +126,15 @@ class ScaleBench {
 
     const umountMilliseconds = await umount(this.#mountPoint);
     const allocated = allocatedBelow(this.#store) - volume.bytes.log;
-    await dropCache('all');
+    await this.#options.dropCache('all');
     this.#mounted = await mount(this.#mountPoint, this.#store);
     const mountMilliseconds = this.#mounted.milliseconds;
     const looked = await work('lookup', this.#directory, probes, { ...this.#base, span: size });
-    await dropCache('names');
+    await this.#options.dropCache('names');
     const listed = await work('list', this.#directory, size, this.#base);
-    await dropCache('names');
+    await this.#options.dropCache('names');
     const listedStatus = await work('list-stat', this.#directory, size, this.#base);
-    const crashed = await this.#crash(probes);
+    const crashed = await this.#crash(size);
     const afterwards = memoryOf(this.#daemon());
     return {
       layout: this.#layout,
@@ -154,9 +157,9 @@ class ScaleBench {
     };
   }
 
-  #daemon(): number {
+  #daemon(): Mounted {
     if (this.#mounted === undefined) throw new Error('not mounted');
-    return this.#mounted.pid;
+    return this.#mounted;
   }
 
   async #create(count: number) {
@@ -165,21 +168,19 @@ class ScaleBench {
     return result;
   }
 
-  /** Fills the log, kills the daemon, and mounts again. */
-  async #crash(probes: number): Promise<Mounted> {
+  /** Fills the log, kills all processes of the mount, and mounts again. */
+  async #crash(size: number): Promise<Mounted> {
+    const renames = Math.min(size, RENAMES_MAX);
     const endMs = performance.now() + LOG_FILL_MS;
     let begin: VolumeStatus = await status(this.#mountPoint);
     for (let now = begin; performance.now() < endMs && now.lsn - begin.lsn < this.#options.logBytes; ) {
-      await work('rename', this.#directory, probes, this.#base);
-      await work('rename-back', this.#directory, probes, this.#base);
+      await work('rename', this.#directory, renames, this.#base);
+      await work('rename-back', this.#directory, renames, this.#base);
       now = await status(this.#mountPoint);
       // A checkpoint, by its own clock, has emptied the log.
       if (now.epoch !== begin.epoch) begin = now;
     }
-    const pid = this.#daemon();
-    process.kill(pid, 'SIGKILL');
-    await until('the daemon has ended', () => !isRunning(pid));
-    await umount(this.#mountPoint);
+    await killEverything(this.#daemon());
     this.#mounted = await mount(this.#mountPoint, this.#store);
     return this.#mounted;
   }

@@ -6,9 +6,9 @@ import { execFile, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { dropCache } from '../host.js';
 import { ROOT } from '../root.js';
 import type { ApplicationAmounts } from './amounts.js';
+import type { Conditions } from './conditions.js';
 import type { Record } from './small-and-large.js';
 
 const run = promisify(execFile);
@@ -71,33 +71,28 @@ export async function measureApplications(
   directory: string,
   material: Material,
   amounts: ApplicationAmounts,
-  settle: () => Promise<void>,
+  conditions: Conditions,
   record: Record,
 ): Promise<void> {
   const place = path.join(directory, 'applications');
   mkdirSync(place);
-  await archiveWork(place, material, settle, record);
-  if (material.repository !== undefined) await gitWork(place, material.repository, settle, record);
-  if (amounts.npm) await npmWork(path.join(place, 'package'), settle, record);
-  await sqliteWork(path.join(place, 'synced.db'), 'FULL', amounts.syncedInserts, settle, (rate) =>
+  await archiveWork(place, material, conditions, record);
+  if (material.repository !== undefined) await gitWork(place, material.repository, conditions, record);
+  if (amounts.npm) await npmWork(path.join(place, 'package'), conditions, record);
+  await sqliteWork(path.join(place, 'synced.db'), 'FULL', amounts.syncedInserts, conditions, (rate) =>
     record('sqliteSync', rate),
   );
-  await sqliteWork(path.join(place, 'unsynced.db'), 'OFF', amounts.unsyncedInserts, settle, (rate) =>
+  await sqliteWork(path.join(place, 'unsynced.db'), 'OFF', amounts.unsyncedInserts, conditions, (rate) =>
     record('sqliteNoSync', rate),
   );
 }
 
-async function archiveWork(
-  place: string,
-  material: Material,
-  settle: () => Promise<void>,
-  record: Record,
-): Promise<void> {
-  await settle();
+async function archiveWork(place: string, material: Material, conditions: Conditions, record: Record): Promise<void> {
+  await conditions.settle();
   record('untar', await seconds(() => run('tar', ['-C', place, '-xf', material.archive])));
   const tree = path.join(place, 'tree');
   await verifyExtracted(place, material.archive);
-  await dropCache('names');
+  await conditions.dropCache('names');
   const find = () => run('find', [tree, '-type', 'f', '-size', '+0'], { maxBuffer: 1 << 28 });
   let found = '';
   const elapsed = await seconds(async () => {
@@ -106,7 +101,7 @@ async function archiveWork(
   const count = found.split('\n').length - 1;
   if (count !== material.archiveFiles) throw new Error(`find saw ${count} files, not ${material.archiveFiles}`);
   record('find', elapsed);
-  await settle();
+  await conditions.settle();
   record('removeTree', await seconds(() => run('rm', ['-rf', tree])));
 }
 
@@ -117,9 +112,9 @@ async function verifyExtracted(place: string, archive: string): Promise<void> {
   if (stdout !== '') throw new Error(`what was extracted is not what is in the archive: ${stdout.trim()}`);
 }
 
-async function gitWork(place: string, repository: string, settle: () => Promise<void>, record: Record): Promise<void> {
+async function gitWork(place: string, repository: string, conditions: Conditions, record: Record): Promise<void> {
   const clone = path.join(place, 'clone');
-  await settle();
+  await conditions.settle();
   const elapsed = await seconds(async () => {
     await run('git', [...GIT_IDENTITY, 'clone', '-q', `file://${repository}`, clone]);
     const { stdout } = await run('git', ['-C', clone, 'status', '--porcelain']);
@@ -130,10 +125,10 @@ async function gitWork(place: string, repository: string, settle: () => Promise<
 }
 
 /** This project's own packages, from npm's cache: left out where that does not have them. */
-async function npmWork(place: string, settle: () => Promise<void>, record: Record): Promise<void> {
+async function npmWork(place: string, conditions: Conditions, record: Record): Promise<void> {
   mkdirSync(place);
   for (const name of ['package.json', 'package-lock.json']) cpSync(path.join(ROOT, name), path.join(place, name));
-  await settle();
+  await conditions.settle();
   try {
     const words = ['ci', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
     const elapsed = await seconds(() => run('npm', words, { cwd: place }));
@@ -151,7 +146,7 @@ async function sqliteWork(
   file: string,
   synchronous: 'FULL' | 'OFF',
   inserts: number,
-  settle: () => Promise<void>,
+  conditions: Conditions,
   record: (rate: number) => void,
 ): Promise<void> {
   const script = [
@@ -161,7 +156,7 @@ async function sqliteWork(
     'SELECT count(*) FROM items;',
     'PRAGMA integrity_check;',
   ].join('\n');
-  await settle();
+  await conditions.settle();
   let output = '';
   try {
     const elapsed = await seconds(async () => {

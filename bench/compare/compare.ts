@@ -6,9 +6,11 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { DropCache } from '../host.js';
 import type { Target } from '../targets/target.js';
 import type { Amounts, ApplicationAmounts } from './amounts.js';
 import { type Material, makeMaterial, measureApplications } from './applications.js';
+import type { Conditions } from './conditions.js';
 import { ROW_KEYS, type RowKey } from './rows.js';
 import { measureFiles } from './small-and-large.js';
 
@@ -21,6 +23,7 @@ export interface CompareOptions {
   readonly amounts: Amounts;
   /** Undefined: without the rows of real programs. */
   readonly applications: ApplicationAmounts | undefined;
+  readonly dropCache: DropCache;
   readonly progress: (line: string) => void;
 }
 
@@ -88,14 +91,17 @@ async function measureTarget(
   await result.attempt(async () => {
     const running = await result.target.start(place);
     const { directory } = running;
-    const settle = async () => {
-      await run('sync', ['-f', directory]);
-      await run('sync', ['-f', place]);
+    const conditions: Conditions = {
+      dropCache: options.dropCache,
+      settle: async () => {
+        await run('sync', ['-f', directory]);
+        await run('sync', ['-f', place]);
+      },
     };
-    await result.attempt(() => measureFiles(directory, options.amounts, settle, record));
+    await result.attempt(() => measureFiles(directory, options.amounts, conditions, record));
     if (material !== undefined && options.applications !== undefined) {
       const { applications } = options;
-      await result.attempt(() => measureApplications(directory, material, applications, settle, record));
+      await result.attempt(() => measureApplications(directory, material, applications, conditions, record));
     }
     await running.stop();
   });

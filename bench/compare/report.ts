@@ -54,7 +54,8 @@ export function comparisons(figures: readonly TargetFigures[]): Comparison[] {
   });
 }
 
-const formatValue = (unit: Unit, value: number): string =>
+/** A figure in its unit. */
+export const formatValue = (unit: Unit, value: number): string =>
   unit === 'operations/s' ? formatRate(value) : formatFigure(value);
 
 const label = ({ label, unit }: Row): string =>

@@ -4,8 +4,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { type Work, type WorkOptions, type WorkResult, work } from '../client.js';
-import { dropCache } from '../host.js';
 import type { Amounts } from './amounts.js';
+import type { Conditions } from './conditions.js';
 import type { RowKey } from './rows.js';
 
 /** Takes what a row measured. */
@@ -16,16 +16,16 @@ const PAGE_BYTES = 4096;
 const perSecond = ({ operations, nanoseconds }: WorkResult): number => (operations * 1e9) / nanoseconds;
 const megabytesPerSecond = (result: WorkResult): number => (perSecond(result) * PAGE_BYTES) / 1e6;
 
-/** Runs the work on a target's directory. `settle` lets earlier writes come to rest before something else is timed. */
+/** Runs the work on a target's directory. */
 export async function measureFiles(
   directory: string,
   amounts: Amounts,
-  settle: () => Promise<void>,
+  conditions: Conditions,
   record: Record,
 ): Promise<void> {
-  await smallFiles(path.join(directory, 'small'), amounts.files, settle, record);
-  await durableFiles(path.join(directory, 'durable'), amounts.durableFiles, settle, record);
-  await largeFile(path.join(directory, 'large'), amounts, settle, record);
+  await smallFiles(path.join(directory, 'small'), amounts.files, conditions, record);
+  await durableFiles(path.join(directory, 'durable'), amounts.durableFiles, conditions, record);
+  await largeFile(path.join(directory, 'large'), amounts, conditions, record);
   for (const [clients, row] of [
     [1, 'mixed1'],
     [4, 'mixed4'],
@@ -33,47 +33,47 @@ export async function measureFiles(
   ] as const) {
     const place = path.join(directory, `mixed-${clients}`);
     mkdirSync(place);
-    await settle();
+    await conditions.settle();
     record(row, perSecond(await work('mixed', place, amounts.mixedFiles, { clients })));
     rmSync(place, { recursive: true });
   }
 }
 
-async function smallFiles(place: string, files: number, settle: () => Promise<void>, record: Record): Promise<void> {
+async function smallFiles(place: string, files: number, conditions: Conditions, record: Record): Promise<void> {
   const measure = async (row: RowKey, name: Work, options?: WorkOptions) => {
-    await settle();
+    await conditions.settle();
     record(row, perSecond(await work(name, place, files, options)));
   };
   mkdirSync(place);
   await measure('create', 'create');
   record('stat', perSecond(await work('stat', place, files)));
   await measure('read', 'read');
-  await dropCache('all');
+  await conditions.dropCache('all');
   record('listStatus', perSecond(await work('list-stat', place, files)));
   await measure('rename', 'rename');
   await measure('unlink', 'unlink', { prefix: 'r' });
 }
 
-async function durableFiles(place: string, files: number, settle: () => Promise<void>, record: Record): Promise<void> {
+async function durableFiles(place: string, files: number, conditions: Conditions, record: Record): Promise<void> {
   mkdirSync(place);
-  await settle();
+  await conditions.settle();
   record('createFsync', perSecond(await work('create-fsync', place, files)));
   rmSync(place, { recursive: true });
 }
 
-async function largeFile(place: string, amounts: Amounts, settle: () => Promise<void>, record: Record): Promise<void> {
+async function largeFile(place: string, amounts: Amounts, conditions: Conditions, record: Record): Promise<void> {
   const { pages, randomPages, appends } = amounts;
   mkdirSync(place);
-  await settle();
+  await conditions.settle();
   record('writeLarge', megabytesPerSecond(await work('write-large', place, pages)));
-  await dropCache('all');
+  await conditions.dropCache('all');
   record('readLarge', megabytesPerSecond(await work('read-large', place, pages)));
   record('randomRead', perSecond(await work('random-read', place, randomPages, { span: pages })));
-  await settle();
+  await conditions.settle();
   record('randomWrite', perSecond(await work('random-write', place, randomPages, { span: pages })));
-  await settle();
+  await conditions.settle();
   record('append', perSecond(await work('append', place, appends)));
-  await dropCache('all');
+  await conditions.dropCache('all');
   await work('read-large', place, pages);
   await work('verify-append', place, appends);
   rmSync(place, { recursive: true });

@@ -1,0 +1,69 @@
+/**
+ * The benches in miniature: every part runs and gives a figure. What the figures are says nothing here.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import t, { type Test } from 'tap';
+import type { TargetFigures } from '../../bench/compare/compare.js';
+import { ROWS, type RowKey } from '../../bench/compare/rows.js';
+import type { ScaleFigures } from '../../bench/scale.js';
+import { HOST, RAZORFS } from '../../bench/targets/own.js';
+import { ROOT, run } from '../cli/program.js';
+
+/** A busy machine takes its time. */
+t.setTimeout(110_000);
+
+const BENCH = path.join(ROOT, 'build/bench/main.js');
+/** Rows of programs that may not be installed, and of npm, which a quick run leaves out. */
+const OPTIONAL: readonly RowKey[] = ['gitClone', 'npmInstall', 'sqliteSync', 'sqliteNoSync'];
+
+/** Runs the bench in a directory of its own; returns what it printed, its figures and its plot. */
+async function bench<Figures>(t: Test, name: string, words: readonly string[]) {
+  mkdirSync(path.join(ROOT, 'build'), { recursive: true });
+  const directory = mkdtempSync(path.join(ROOT, 'build/test-bench-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const json = path.join(directory, 'figures.json');
+  const work = path.join(directory, 'work');
+  const ended = await run(process.execPath, [
+    BENCH,
+    ...[name, '--quick', '--directory', work, '--json', json, '--plots', directory, ...words],
+  ]);
+  t.equal(ended.code, 0, ended.stderr);
+  t.strictSame(readdirSync(work), [], 'nothing is left behind');
+  const plot = readFileSync(path.join(directory, `${name}.svg`), 'utf8');
+  t.match(plot, /^<svg[^>]*>[\s\S]*<\/svg>\n$/);
+  t.notMatch(plot, /NaN|undefined/);
+  const { figures } = JSON.parse(readFileSync(json, 'utf8')) as { figures: Figures };
+  return { figures, stdout: ended.stdout };
+}
+
+t.test('scale: every figure at every size', async (t) => {
+  t.setTimeout(100_000);
+  const { figures, stdout } = await bench<ScaleFigures[][]>(t, 'scale', ['--files', '300,600', '--layout', 'tree']);
+  t.strictSame(
+    figures.flat().map(({ layout, files }) => `${files} in ${layout}`),
+    ['300 in tree', '600 in tree'],
+  );
+  for (const figure of figures.flat()) {
+    for (const [name, value] of Object.entries(figure)) {
+      t.ok(typeof value === 'string' || value > 0, `${name} is ${value}`);
+    }
+  }
+  t.match(stdout, /\| mount after kill -9, ms/);
+});
+
+t.test('compare: every row for the host and for RazorFS', async (t) => {
+  t.setTimeout(100_000);
+  const { figures, stdout } = await bench<TargetFigures[]>(t, 'compare', ['--only', `${HOST},${RAZORFS}`]);
+  t.strictSame(
+    figures.map(({ name }) => name),
+    [HOST, RAZORFS],
+  );
+  for (const { name, values, failures } of figures) {
+    t.strictSame(failures, [], `${name} did all its work`);
+    for (const key of Object.keys(ROWS) as RowKey[]) {
+      if (!OPTIONAL.includes(key)) t.ok(values[key].length === 1 && values[key][0] > 0, `${name}: ${key}`);
+    }
+  }
+  t.match(stdout, /\| create \+ write 4 KiB, ops\/s/);
+});
