@@ -3,6 +3,7 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { FuseError } from './fuse-error.js';
+import { shellWord } from './shell-word.js';
 import { detachCommand } from './unmount.js';
 
 /** Throws a `FuseError` unless `path` is a directory that this user may mount on; an empty one, unless `nonempty`. */
@@ -30,7 +31,11 @@ export function checkMountPoint(path: string, nonempty: boolean): void {
 function explain(path: string, error: NodeJS.ErrnoException): FuseError {
   switch (error.code) {
     case 'ENOENT':
-      return new FuseError('mount-point', `The mount point ${path} does not exist.`, `Make it with: mkdir -p ${path}`);
+      return new FuseError(
+        'mount-point',
+        `The mount point ${path} does not exist.`,
+        `Make it with: mkdir -p ${shellWord(path)}`,
+      );
     case 'ENOTDIR':
       return new FuseError('mount-point', `A part of the path ${path} is not a directory.`, 'Check the path.');
     case 'EACCES':

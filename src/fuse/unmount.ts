@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { errnoName, unmount as unmountByKernel } from '../native/addon.js';
 import { FuseError } from './fuse-error.js';
+import { shellWord } from './shell-word.js';
 
 /** Flags of umount2(2). */
 const MNT_DETACH = 2;
@@ -15,7 +16,8 @@ export const FUSERMOUNT = 'fusermount3';
 export const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** The command by which a person detaches a mount that does not answer. */
-export const detachCommand = (path: string): string => (isRoot() ? `umount -l ${path}` : `${FUSERMOUNT} -u -z ${path}`);
+export const detachCommand = (path: string): string =>
+  isRoot() ? `umount -l ${shellWord(path)}` : `${FUSERMOUNT} -u -z ${shellWord(path)}`;
 
 /** fusermount3 could not be started. */
 export function fusermountMissing(error: NodeJS.ErrnoException): FuseError {
@@ -32,7 +34,7 @@ const busy = (path: string): FuseError =>
   new FuseError(
     'busy',
     `${path} is in use.`,
-    `Close what uses it (fuser -vm ${path} lists it), or detach it with: ${detachCommand(path)}`,
+    `Close what uses it (fuser -vm ${shellWord(path)} lists it), or detach it with: ${detachCommand(path)}`,
   );
 
 const notMounted = (path: string): FuseError => new FuseError('not-mounted', `Nothing is mounted on ${path}.`);

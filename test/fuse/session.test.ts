@@ -166,6 +166,30 @@ print(os.pread(f, 10, 0), os.fstat(f).st_nlink)
   }),
 );
 
+t.test('file handles lead back to inodes that the kernel has dropped, until those are gone', (t) =>
+  withMount(t, async (mount) => {
+    const out = await python(
+      mount,
+      `
+libc = ctypes.CDLL(None, use_errno=True)
+def handle(path):
+    h = ctypes.create_string_buffer((128).to_bytes(4, 'little'), 136)
+    assert libc.name_to_handle_at(-100, path, h, ctypes.byref(ctypes.c_int()), 0) == 0
+    return h
+os.makedirs('d/e'); open('d/e/f', 'w').write('found again')
+handles = [handle(b'd/e/f'), handle(b'd/e')]
+open('/proc/sys/vm/drop_caches', 'w').write('2')
+mount = os.open('.', os.O_RDONLY)
+f, e = [libc.open_by_handle_at(mount, h, os.O_RDONLY) for h in handles]
+print(os.read(f, 20), os.listdir(e))
+os.close(f); os.close(e); os.unlink('d/e/f')
+print(libc.open_by_handle_at(mount, handles[0], os.O_RDONLY), errno.errorcode[ctypes.get_errno()])
+`,
+    );
+    t.equal(out, "b'found again' ['f']\n-1 ESTALE\n");
+  }),
+);
+
 t.test('ordinary users are checked by the kernel', (t) =>
   withMount(t, async ({ shell }) => {
     const asUser = 'setpriv --reuid 1234 --regid 1234 --clear-groups';

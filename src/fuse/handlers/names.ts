@@ -24,16 +24,27 @@ import type { Service } from '../service.js';
 /** Permission bits, with setuid, setgid and sticky. */
 const PERMISSIONS = 0o7777;
 
+const DOT = 0x2e;
+
 const CREATE_MODE = BODY + fuse_create_in.mode;
 const CREATE_UMASK = BODY + fuse_create_in.umask;
 const CREATE_NAME = BODY + fuse_create_in.sizeof;
 const OFFSET = BODY + fuse_read_in.offset;
 const SIZE = BODY + fuse_read_in.size;
 
+/**
+ * `.` is asked for to find an inode again that the kernel has dropped, for open_by_handle_at(2) and NFS (FUSE_EXPORT_SUPPORT). The
+ * node is then any inode, and no directory in particular.
+ */
 export function lookup(service: Service): number {
-  const { request } = service;
+  const { request, filesystem, attributes } = service;
   try {
-    service.filesystem.lookup(request.node(), request.name(BODY), service.attributes);
+    const name = request.name(BODY);
+    if (name.length === 1 && name[0] === DOT) {
+      filesystem.getAttributes(request.node(), attributes);
+    } else {
+      filesystem.lookup(request.node(), name, attributes);
+    }
   } catch (error) {
     if (error !== ENOENT) {
       throw error;
