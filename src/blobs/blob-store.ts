@@ -28,6 +28,8 @@ export class BlobStore {
   readonly #dirty = new Set<BlobId>();
   readonly #syncing = new Map<BlobId, Promise<void>>();
   readonly #newIn = new Map<BlobId, string>();
+  /** Directories with removals that may not be durable. */
+  readonly #removedFrom = new Set<string>();
   /** How many background operations use a blob's file: it stays open until they are done. */
   readonly #pins = new Map<BlobId, { readonly file: DiskFile; count: number }>();
   /** Sizes to which blobs are to be cut once the log is durable. */
@@ -210,6 +212,17 @@ export class BlobStore {
     this.#newIn.delete(id);
     this.#pendingCuts.delete(id);
     this.#disk.remove(blobPath(id));
+    this.#removedFrom.add(directoryOf(id));
+  }
+
+  /** Makes one directory's removals durable; false when there are none left. */
+  syncRemovals(): boolean {
+    for (const directory of this.#removedFrom) {
+      this.#disk.syncDirectory(directory);
+      this.#removedFrom.delete(directory);
+      return true;
+    }
+    return false;
   }
 
   /** Removes the blobs from a number on, which a history that a power cut took back had made. Returns how many there were. */

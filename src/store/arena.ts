@@ -301,6 +301,7 @@ export class Arena {
     this.live.delete(index);
     this.#changed.delete(index);
     this.#disk.remove(this.#options.segmentName(index));
+    this.#disk.syncDirectory(this.#directory());
   }
 
   /** Makes all records durable. */

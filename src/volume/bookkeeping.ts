@@ -158,13 +158,16 @@ export class Bookkeeping {
 
   /** The checkpoint is durable: deletes what it left behind. */
   async deleteGarbage(garbage: Garbage): Promise<void> {
+    const { blobs } = this.#state;
     let done = 0;
     for (const blob of garbage.blobs) {
       // Deleting a host file takes tens of microseconds: requests are served in between.
       if (++done % DELETIONS_AT_ONCE === 0) await setImmediate();
-      this.#state.blobs.remove(blob);
-      this.#deletedBlobs.push(blob);
+      blobs.remove(blob);
     }
+    // The items go only once the deletions cannot be lost: otherwise nobody would know of the files any more.
+    if (garbage.blobs.length > 0) while (blobs.syncRemovals()) await setImmediate();
+    for (const blob of garbage.blobs) this.#deletedBlobs.push(blob);
     for (const { arena, index } of garbage.segments) {
       this.#arena(arena).removeSegment(index);
       this.#deletedSegments.push(segmentMinor(arena, index));
