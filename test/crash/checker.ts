@@ -115,7 +115,7 @@ function sectorProblem(shown: Buffer, candidates: (start: number) => readonly Bu
     const sector = shown.subarray(start, Math.min(start + SECTOR_BYTES, shown.length));
     const isSame = (content: Buffer): boolean => {
       const expected = Buffer.alloc(sector.length);
-      content.copy(expected, 0, start, Math.min(start + sector.length, content.length));
+      if (start < content.length) content.copy(expected, 0, start, Math.min(start + sector.length, content.length));
       return expected.equals(sector);
     };
     const contents = candidates(start);

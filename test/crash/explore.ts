@@ -1,7 +1,7 @@
 /**
  * Runs a history, crashes it wherever asked, and checks what recovery makes of each crash.
  */
-import type { Random } from '../random.js';
+import { Random } from '../random.js';
 import { type CrashKind, checkRecovered } from './checker.js';
 import { KEEP_ALL, LOSE_ALL, randomFate } from './fates.js';
 import type { Step } from './model.js';
@@ -15,6 +15,7 @@ interface CrashPoint {
   readonly disk: SimulatedDisk;
   readonly promises: Promises;
   readonly after: string;
+  readonly boot: number;
 }
 
 export interface Tally {
@@ -64,71 +65,128 @@ export class FoundViolation extends Error {
 /** Runs the steps from a store (which stays as it is), and checks the crashes. Throws FoundViolation. */
 export async function explore(store: SimulatedDisk, steps: readonly Step[], options: ExploreOptions): Promise<void> {
   options.tally.histories++;
-  const { random } = options;
-  const disk = store.afterProcessDeath();
-  const points: CrashPoint[] = [];
-  let session: Session | undefined;
-  let where = 'opening';
+  const exploration = new Exploration(steps, options);
   try {
-    session = await Session.open(disk, {
-      bootId: bootId(1),
-      ...(options.durability === undefined ? {} : { durability: options.durability }),
-      pick: (count) => random.below(count),
-    });
-    for (const [index, step] of steps.entries()) {
-      where = `step ${index} (${step.op})`;
-      const living = session;
-      if (options.crashesAt(index)) {
-        disk.observe = ({ kind, path }) => {
-          if (kind === 'read') return;
-          points.push({
-            disk: disk.afterProcessDeath(),
-            promises: living.promises(),
-            after: `${where}, before ${kind} ${path}`,
-          });
-        };
-      }
-      await session.run(step);
-      disk.observe = () => undefined;
-      if (options.crashesAt(index)) {
-        points.push({ disk: disk.afterProcessDeath(), promises: session.promises(), after: where });
-      }
-    }
-    where = 'comparing';
-    await session.compare();
+    await exploration.run(store.afterProcessDeath());
   } catch (error) {
-    throw new FoundViolation(steps, where, error);
-  } finally {
-    disk.observe = () => undefined;
-    await session?.abandon();
+    throw new FoundViolation(steps, exploration.where, error);
   }
-  for (const point of points) await checkPoint(session, point, steps, options);
 }
 
-async function checkPoint(
-  past: Past,
-  point: CrashPoint,
-  steps: readonly Step[],
-  options: ExploreOptions,
-): Promise<void> {
-  const { random } = options;
-  const fates: { name: string; fate: Fate | undefined }[] = [
-    { name: 'process death', fate: undefined },
-    { name: 'power loss, all unsynced lost', fate: LOSE_ALL },
-  ];
-  if (point.disk.hasUnsynced) {
-    fates.push({ name: 'power loss, all kept', fate: KEEP_ALL });
-    for (let i = 0; i < options.randomFates; i++) fates.push({ name: 'power loss', fate: randomFate(random) });
+/** One run through a history. */
+class Exploration {
+  /** What is being done, for the report. */
+  where = 'opening';
+  readonly #steps: readonly Step[];
+  readonly #options: ExploreOptions;
+  #boot = 1;
+  /** Of the present life. */
+  #points: CrashPoint[] = [];
+
+  constructor(steps: readonly Step[], options: ExploreOptions) {
+    this.#steps = steps;
+    this.#options = options;
   }
-  for (const { name, fate } of fates) {
-    const kind: CrashKind = fate === undefined ? 'process death' : 'power loss';
-    const disk = fate === undefined ? point.disk.afterProcessDeath() : point.disk.afterPowerLoss(fate);
+
+  async run(disk: SimulatedDisk): Promise<void> {
+    let session = await this.#open(disk);
     try {
-      await checkRecovery(disk, kind === 'process death' ? 1 : 2, kind, past, point.promises, options, 0);
+      for (const [index, step] of this.#steps.entries()) {
+        this.where = `step ${index} (${step.op})`;
+        if (step.op === 'remount' || step.op === 'kill' || step.op === 'power') {
+          await this.#checkPoints(session);
+          this.where = `step ${index} (${step.op})`;
+          session = await this.#nextLife(session, step);
+        } else {
+          await this.#runStep(session, step, index);
+        }
+      }
+      this.where = 'comparing at the end';
+      await session.compare();
+    } finally {
+      session.disk.observe = () => undefined;
+      await session.abandon();
+    }
+    await this.#checkPoints(session);
+  }
+
+  #open(disk: SimulatedDisk): Promise<Session> {
+    const { durability, random } = this.#options;
+    const pick = (count: number): number => random.below(count);
+    return Session.open(disk, {
+      bootId: bootId(this.#boot),
+      pick,
+      ...(durability === undefined ? {} : { durability }),
+    });
+  }
+
+  async #runStep(session: Session, step: Step, index: number): Promise<void> {
+    const { disk } = session;
+    if (!this.#options.crashesAt(index)) {
+      await session.run(step);
+      return;
+    }
+    const note = (after: string): void => {
+      this.#points.push({ disk: disk.afterProcessDeath(), promises: session.promises(), after, boot: this.#boot });
+    };
+    disk.observe = ({ kind, path }) => {
+      if (kind !== 'read') note(`${this.where}, before ${kind} ${path}`);
+    };
+    await session.run(step);
+    disk.observe = () => undefined;
+    note(this.where);
+  }
+
+  async #nextLife(session: Session, step: Step): Promise<Session> {
+    const { disk } = session;
+    const promises = session.promises();
+    await session.compare();
+    if (step.op === 'remount') await session.close();
+    const next =
+      step.op === 'power' ? disk.afterPowerLoss(randomFate(new Random(step.seed))) : disk.afterProcessDeath();
+    await session.abandon();
+    if (step.op === 'power') this.#boot++;
+    const reopened = await this.#open(next);
+    try {
+      checkVolume(reopened);
+      checkRecovered(reopened.present, session, promises, step.op === 'power' ? 'power loss' : 'process death');
     } catch (error) {
-      throw new FoundViolation(steps, `${point.after}, ${name}`, error);
+      await reopened.abandon();
+      throw error;
+    }
+    return reopened;
+  }
+
+  async #checkPoints(past: Past): Promise<void> {
+    const points = this.#points;
+    this.#points = [];
+    for (const point of points) await this.#checkPoint(past, point);
+  }
+
+  async #checkPoint(past: Past, point: CrashPoint): Promise<void> {
+    const { random, randomFates } = this.#options;
+    const fates: { name: string; fate: Fate | undefined }[] = [
+      { name: 'process death', fate: undefined },
+      { name: 'power loss, all unsynced lost', fate: LOSE_ALL },
+    ];
+    if (point.disk.hasUnsynced) {
+      fates.push({ name: 'power loss, all kept', fate: KEEP_ALL });
+      for (let i = 0; i < randomFates; i++) fates.push({ name: 'power loss', fate: randomFate(random) });
+    }
+    for (const { name, fate } of fates) {
+      this.where = `${point.after}, ${name}`;
+      const kind: CrashKind = fate === undefined ? 'process death' : 'power loss';
+      const disk = fate === undefined ? point.disk.afterProcessDeath() : point.disk.afterPowerLoss(fate);
+      const boot = fate === undefined ? point.boot : point.boot + 1;
+      await checkRecovery(disk, boot, kind, past, point.promises, this.#options, 0);
     }
   }
+}
+
+/** A volume that has just been opened is whole. */
+function checkVolume({ volume, disk }: Session): void {
+  const problem = structuralProblem(volume, disk);
+  if (problem !== undefined) throw new Violation(`after opening: ${problem}`);
 }
 
 /** Recovers a crashed disk, in boot `boot`, and checks what is there; crashes the recovery too. */
@@ -154,8 +212,7 @@ async function checkRecovery(
   const session = await Session.open(disk, { bootId: bootId(boot), pick: (count) => random.below(count) });
   disk.observe = () => undefined;
   try {
-    const problem = structuralProblem(session.volume, disk);
-    if (problem !== undefined) throw new Violation(`after recovery: ${problem}`);
+    checkVolume(session);
     checkRecovered(session.present, past, promises, kind);
     if (random.below(100) < options.aftercarePercent) await checkAftercare(session, boot);
   } finally {
@@ -188,8 +245,7 @@ async function checkAftercare(session: Session, boot: number): Promise<void> {
   await session.close();
   const reopened = await Session.open(session.disk, { bootId: bootId(boot) });
   try {
-    const problem = structuralProblem(reopened.volume, session.disk);
-    if (problem !== undefined) throw new Violation(`after closing: ${problem}`);
+    checkVolume(reopened);
     if (!reopened.volume.recovery.clean) throw new Violation('after closing, the store is not clean');
     const left = leftoverBlobs(reopened.volume, session.disk);
     if (left.length > 0) throw new Violation(`after closing, no file has ${left.join(', ')}`);

@@ -76,6 +76,13 @@ const WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
   [3, () => ({ op: 'forget' })],
   [18, (random) => ({ op: 'complete', index: random.below(8) })],
 ];
+/** How lives end, within a history. */
+const ENDS: readonly ((random: Random) => Step)[] = [
+  () => ({ op: 'kill' }),
+  () => ({ op: 'kill' }),
+  (random) => ({ op: 'power', seed: random.below(1e6) }),
+  () => ({ op: 'remount' }),
+];
 const WEIGHT_SUM = WEIGHTS.reduce((sum, [weight]) => sum + weight, 0);
 
 function randomStep(random: Random): Step {
@@ -87,12 +94,17 @@ function randomStep(random: Random): Step {
   return { op: 'forget' };
 }
 
+/** A history of several lives. */
 export function randomHistory(random: Random, length: number): Step[] {
-  const start: Step[] = [
+  const steps: Step[] = [
     { op: 'mkdir', path: 'd' },
     { op: 'create', path: 'a' },
   ];
-  return [...start, ...Array.from({ length }, () => randomStep(random))];
+  const endPercent = random.pick([0, 3, 10]);
+  for (let count = 0; count < length; count++) {
+    steps.push(random.below(100) < endPercent ? random.pick(ENDS)(random) : randomStep(random));
+  }
+  return steps;
 }
 
 /** A history as lines that can be pasted into a test. */

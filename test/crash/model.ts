@@ -18,7 +18,10 @@ export type Step =
   /** Syncs and checkpoints that are begun and not waited for; a pending disk sync that completes; forgotten orphans. */
   | { readonly op: 'startFsync'; readonly path: string }
   | { readonly op: 'commit' | 'checkpoint' | 'startCommit' | 'startCheckpoint' | 'forget' }
-  | { readonly op: 'complete'; readonly index: number };
+  | { readonly op: 'complete'; readonly index: number }
+  /** The volume is left and opened again: properly, after the death of the process, or after a loss of power. */
+  | { readonly op: 'remount' | 'kill' }
+  | { readonly op: 'power'; readonly seed: number };
 
 export interface ModelInode {
   readonly ino: number;
@@ -208,6 +211,12 @@ class Draft {
     return inode;
   }
 
+  allocatable(path: string): ModelInode {
+    const inode = this.#base.resolve(path);
+    if (inode.type !== 'file') throw new Refusal('ENODEV');
+    return inode;
+  }
+
   write(inode: ModelInode, at: number, bytes: Buffer): void {
     const end = at + bytes.length;
     const content = Buffer.alloc(Math.max(inode.content.length, end));
@@ -280,7 +289,7 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
       break;
     }
     case 'punch': {
-      const inode = draft.file(step.path);
+      const inode = draft.allocatable(step.path);
       const end = Math.min(step.at + step.length, inode.content.length);
       // What a hole does to the times of a small file depends on where its data ends, which is nobody's business.
       if (!inode.isBlob || step.at >= end) throw new Refusal(SKIPPED);
@@ -291,7 +300,7 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
       break;
     }
     case 'allocate': {
-      const inode = draft.file(step.path);
+      const inode = draft.allocatable(step.path);
       const content = Buffer.alloc(Math.max(inode.content.length, step.at + step.length));
       inode.content.copy(content);
       if (!inode.isBlob) draft.note(inode.ino, { kind: 'promote' });
@@ -326,6 +335,9 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
     case 'startCheckpoint':
     case 'forget':
     case 'complete':
+    case 'remount':
+    case 'kill':
+    case 'power':
       return { state: base, data: draft.data };
   }
   return { state: new State(draft.inodes), data: draft.data };
