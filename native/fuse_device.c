@@ -126,6 +126,30 @@ static napi_value receive_file_descriptor(napi_env env, napi_callback_info info)
   return int_result(env, fd);
 }
 
+/* sendFileDescriptor(socket, descriptor): 0 */
+static napi_value send_file_descriptor(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  read_arguments(env, info, 2, arguments);
+  int fd = as_int(env, arguments[1]);
+  char byte = 0;
+  struct iovec vector = {&byte, 1};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN(sizeof fd);
+  memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+  ssize_t sent;
+  do {
+    sent = sendmsg(as_int(env, arguments[0]), &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return int_result(env, sent < 0 ? -errno : 0);
+}
+
 /* Writes one message; 0 also when nobody waits for it any more. */
 static int write_message(int fd, const uint8_t *message, size_t length) {
   for (;;) {
@@ -187,6 +211,7 @@ void add_fuse_device(napi_env env, napi_value exports) {
   add_function(env, exports, "unmount", unmount_file_system);
   add_function(env, exports, "socketPair", socket_pair);
   add_function(env, exports, "receiveFileDescriptor", receive_file_descriptor);
+  add_function(env, exports, "sendFileDescriptor", send_file_descriptor);
   add_function(env, exports, "exchange", exchange);
   add_function(env, exports, "send", send_message);
 }

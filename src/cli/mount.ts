@@ -73,12 +73,15 @@ async function mount(given: string, options: MountOptions): Promise<void> {
     options: (options.options ?? []).join(','),
   };
   if (options.foreground) {
-    // Loaded only here: without -f the daemon does this work, and the command has no use for the file system's code.
-    const { serve } = await import('../mount/serve.js');
-    const mounted = await serve(request, (line) => process.stderr.write(line));
-    report(mounted.report, options);
-    const error = await mounted.ended;
-    process.exit(error === '' ? EXIT.success : EXIT.notClean);
+    // Loaded only here: without -f the daemon does this work.
+    const { Supervisor } = await import('../mount/supervisor.js');
+    const supervisor = new Supervisor(request, (line) => process.stderr.write(line));
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.on(signal, () => supervisor.signal(signal));
+    }
+    report(await supervisor.start(), options);
+    const end = await supervisor.ended;
+    process.exit(end.outcome === 'clean' ? EXIT.success : EXIT.notClean);
   }
   report(await startDaemon(request), options);
 }

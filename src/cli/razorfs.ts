@@ -8,6 +8,7 @@ import { EXIT, exitCodeHelp } from './exit-codes.js';
 import { mkfsCommand } from './mkfs.js';
 import { mountCommand } from './mount.js';
 import { printError } from './output.js';
+import { restartCommand } from './restart.js';
 import { statusCommand } from './status.js';
 import { umountCommand } from './umount.js';
 
@@ -39,7 +40,7 @@ function program(): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`razorfs: ${text.replace(/^error: /, '')}`) });
-  for (const command of [mountCommand(), umountCommand(), statusCommand(), mkfsCommand()]) {
+  for (const command of [mountCommand(), umountCommand(), statusCommand(), restartCommand(), mkfsCommand()]) {
     root.addCommand(command.copyInheritedSettings(root), { isDefault: command.name() === 'mount' });
   }
   return root;

@@ -107,6 +107,9 @@ function statusRows(status: MountStatus): [string, string][] {
       `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.privateBytes)} of memory`,
     ],
   ];
+  if (status.restarts > 0) {
+    result.push(['restarts', `${formatCount(status.restarts)}; the last one because of ${status.lastDeath}`]);
+  }
   if (volume.readOnlyReason !== '') {
     result.splice(1, 0, ['READ-ONLY', volume.readOnlyReason]);
   }

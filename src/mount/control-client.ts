@@ -62,6 +62,11 @@ export class ControlClient {
     await this.#ask({ command: 'stop' });
   }
 
+  /** Asks the daemon to hand its mount over to a new process; await `ended` for its end. */
+  async restart(): Promise<void> {
+    await this.#ask({ command: 'restart' });
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -11,12 +11,14 @@ import type { VolumeStatus } from '../volume/options.js';
 
 export const CONTROL_SOCKET = 'control.sock';
 
-export type ControlRequest = { readonly command: 'status' } | { readonly command: 'stop' };
+export type ControlRequest = { readonly command: 'status' | 'stop' | 'restart' };
 
 export type ControlAnswer =
   | { readonly answer: 'status'; readonly status: MountStatus }
   /** The mount is being taken down; `stopped` will follow. */
   | { readonly answer: 'stopping' }
+  /** This process ends, and another goes on with the same mount. */
+  | { readonly answer: 'restarting' }
   /** The daemon has ended. `error` is empty when the store was left clean. */
   | { readonly answer: 'stopped'; readonly error: string }
   | { readonly answer: 'refused'; readonly message: string };
@@ -26,6 +28,11 @@ export interface MountStatus {
   readonly mountPoint: string;
   readonly store: string;
   readonly pid: number;
+  /** The process that starts another in the place of this one when it dies. */
+  readonly supervisorPid: number;
+  /** How often that has happened to this mount, and what became of the last one; empty when it never has. */
+  readonly restarts: number;
+  readonly lastDeath: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   /** The kind of memory that the store lies in, and with which it goes when the machine stops; null for a disk. */

@@ -14,6 +14,11 @@ import {
   SocketDirectory,
 } from './control-protocol.js';
 
+/** How the service of a mount by one process ends: `restart` when another process goes on with it. */
+export type ServiceEnd =
+  | { readonly outcome: 'clean' | 'restart' }
+  | { readonly outcome: 'failed'; readonly error: string };
+
 /** How long a client that does not read may delay the daemon's end. */
 const FAREWELL_MS_MAX = 1_000;
 
@@ -21,6 +26,8 @@ export interface ControlledMount {
   status(): MountStatus;
   /** Begins to take the mount down; returns at once. */
   stop(reason: string): void;
+  /** Begins to hand the mount over to a new process; returns at once. */
+  restart(): void;
 }
 
 export class ControlServer {
@@ -72,9 +79,13 @@ export class ControlServer {
     this.#directory.close();
   }
 
-  /** Tells all clients how the mount ended (`error` empty: well) and lets them go. */
-  async dismiss(error: string): Promise<void> {
-    const farewell = `${JSON.stringify({ answer: 'stopped', error } satisfies ControlAnswer)}\n`;
+  /** Tells all clients how the service ended and lets them go. */
+  async dismiss(end: ServiceEnd): Promise<void> {
+    const answer: ControlAnswer =
+      end.outcome === 'restart'
+        ? { answer: 'restarting' }
+        : { answer: 'stopped', error: end.outcome === 'failed' ? end.error : '' };
+    const farewell = `${JSON.stringify(answer)}\n`;
     await Promise.all(
       [...this.#clients].map(
         (client) =>
@@ -116,6 +127,9 @@ export class ControlServer {
       case 'stop':
         mount.stop('asked for by a command');
         return { answer: 'stopping' };
+      case 'restart':
+        mount.restart();
+        return { answer: 'restarting' };
       case undefined:
         return { answer: 'refused', message: 'not a request that this version knows' };
     }
@@ -127,7 +141,7 @@ function parseRequest(line: string): ControlRequest | undefined {
     const value: unknown = JSON.parse(line);
     if (typeof value === 'object' && value !== null && 'command' in value) {
       const { command } = value;
-      return command === 'status' || command === 'stop' ? { command } : undefined;
+      return command === 'status' || command === 'stop' || command === 'restart' ? { command } : undefined;
     }
   } catch {
     // Not JSON: no request.

@@ -1,11 +1,11 @@
 /**
- * The daemon's program: receives one `MountRequest` over the IPC channel from `start-daemon.ts`, serves it, and exits when
- * the mount has ended: with 0 when the store was left clean.
+ * The daemon's program: receives one `MountRequest` over the IPC channel from `start-daemon.ts`, supervises the worker that serves
+ * it, and exits when the mount has ended: with 0 when the store was left clean.
  */
 import type { MountRequest } from './mount-request.js';
 import { serialiseError } from './serialised-error.js';
-import { type ServedMount, serve } from './serve.js';
 import type { DaemonMessage } from './start-daemon.js';
+import { Supervisor } from './supervisor.js';
 
 function tell(message: DaemonMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -19,22 +19,24 @@ function tell(message: DaemonMessage): Promise<void> {
 }
 
 async function run(request: MountRequest): Promise<number> {
-  let mount: ServedMount;
+  const supervisor = new Supervisor(request);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => supervisor.signal(signal));
+  }
+  // The terminal from which the daemon was started may go.
+  process.on('SIGHUP', () => undefined);
   try {
-    mount = await serve(request);
+    await tell({ kind: 'ready', report: await supervisor.start() });
   } catch (error) {
     await tell({ kind: 'failed', error: serialiseError(error) });
     return 1;
   }
-  await tell({ kind: 'ready', report: mount.report });
   if (process.connected) {
     process.disconnect();
   }
-  return (await mount.ended) === '' ? 0 : 1;
+  return (await supervisor.ended).outcome === 'clean' ? 0 : 1;
 }
 
-// Modes of new files come with the client's umask applied; the daemon's own must not take more away.
-process.umask(0);
 // Nobody reads standard error once the command has gone; a write there must not end the daemon.
 process.stderr.on('error', () => {});
 process.once('message', (request: MountRequest) => {

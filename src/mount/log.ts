@@ -29,8 +29,11 @@ export function humanLine(line: string): string {
   return `${time} ${level}${String(record.msg)}${fields.length > 0 ? ` (${fields.join(', ')})` : ''}\n`;
 }
 
+/** Receives lines for a person. */
+export type Terminal = (line: string) => void;
+
 /** The log of one mount. `terminal` receives human lines where somebody watches. */
-export function openLog(file: LogFile | undefined, terminal: ((line: string) => void) | undefined): Logger {
+export function openLog(file: LogFile | undefined, terminal: Terminal | undefined): Logger {
   const destination = {
     write(line: string): void {
       file?.write(line);

@@ -10,7 +10,7 @@ import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { Volume } from '../volume/volume.js';
 import { createVolume } from './create-volume.js';
-import { type Logger, openLog } from './log.js';
+import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
 import type { MountRequest } from './mount-request.js';
 import { type DirectoryState, directoryState, makeStoreDirectory, notAStore } from './store-directory.js';
@@ -37,14 +37,24 @@ export class OpenedStore {
     this.#logFile = logFile;
   }
 
-  /** Opens the store of `request`. Throws StoreError with what is wrong, and leaves no lock behind. */
-  static async open(request: MountRequest, terminal: ((line: string) => void) | undefined): Promise<OpenedStore> {
+  /**
+   * Opens the store of `request`. `inheritedLock`: the descriptor of a lock that this process shares with its supervisor; the mount
+   * goes on that another process served before. Throws StoreError with what is wrong, and leaves no lock of its own behind.
+   */
+  static async open(
+    request: MountRequest,
+    terminal: Terminal | undefined,
+    inheritedLock?: number,
+  ): Promise<OpenedStore> {
     const { store } = request;
     const before = directoryState(store);
     if (before !== 'store') {
       checkPlaceForStore(store, before, request.readOnly);
     }
-    const lock = StoreLock.acquire(store, 'razorfs', request.mountPoint);
+    const isResumed = inheritedLock !== undefined;
+    const lock = isResumed
+      ? StoreLock.adopt(inheritedLock, 'razorfs', request.mountPoint)
+      : StoreLock.acquire(store, 'razorfs', request.mountPoint);
     const logFile = new LogFile(path.join(store, LOG_FILE));
     try {
       const log = openLog(logFile, terminal);
@@ -58,6 +68,7 @@ export class OpenedStore {
         durability: request.durability,
         commitIntervalMs: request.commitIntervalMs,
         readOnly: request.readOnly,
+        resume: isResumed,
         bootId: readFileSync(BOOT_ID, 'latin1').trim(),
         log,
         now: () => performance.timeOrigin + performance.now(),
@@ -65,9 +76,21 @@ export class OpenedStore {
       return new OpenedStore(store, volume, created, log, lock, logFile);
     } catch (error) {
       logFile.close();
-      lock.release();
+      if (!isResumed) {
+        lock.release();
+      }
       throw explainStoreFailure(store, error);
     }
+  }
+
+  /** The lock's descriptor, for a supervisor to share. */
+  get lockDescriptor(): number {
+    return this.#lock.descriptor;
+  }
+
+  /** Closes the volume so that another process can go on with the same mount. The log and the lock stay. */
+  suspendVolume(): Promise<void> {
+    return this.volume.suspend();
   }
 
   /** Closes the volume with a last checkpoint. The log and the lock stay. */

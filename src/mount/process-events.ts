@@ -12,7 +12,7 @@ const EXIT_UNCAUGHT = 70;
  * which it was started.
  *
  * After an uncaught failure the process ends at once, and keeps what it has on disk for recovery: what it has in memory can
- * be trusted no longer. The mount stays behind, dead, because an empty directory in its place would be written to.
+ * be trusted no longer. Its supervisor starts another one.
  */
 export function watchProcess(mount: ControlledMount, log: Logger, hasTerminal: boolean): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -24,7 +24,7 @@ export function watchProcess(mount: ControlledMount, log: Logger, hasTerminal: b
     }
   });
   process.on('uncaughtException', (error, origin) => {
-    log.fatal({ err: error, origin }, 'unexpected failure: ending; the next mount recovers');
+    log.fatal({ err: error, origin }, 'unexpected failure: ending, for another process to recover');
     process.exit(EXIT_UNCAUGHT);
   });
   process.removeAllListeners('warning');

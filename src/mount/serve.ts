@@ -1,6 +1,8 @@
 /**
  * One mount, from its request to its end: opens the store, mounts, serves until the kernel says that the mount is gone, and
- * leaves the store clean. Used by the daemon and, in the foreground, by the command itself.
+ * leaves the store clean. Used by worker.ts.
+ *
+ * The process that serves may die: its supervisor (supervisor.ts) then has another one go on with the same mount (`resume`).
  *
  * The end has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes this
  * process do so; either way the session ends, and only then is the volume closed, the lock released, and success told.
@@ -9,10 +11,12 @@ import { closeSync, readFileSync } from 'node:fs';
 import { FileSystem } from '../filesystem/filesystem.js';
 import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
-import { Session } from '../fuse/session.js';
+import { resend } from '../fuse/notify.js';
+import { Session, type SessionEnd } from '../fuse/session.js';
 import { volatileKind } from '../store/volatile.js';
 import type { MountStatus } from './control-protocol.js';
-import { type ControlledMount, ControlServer } from './control-server.js';
+import { type ControlledMount, ControlServer, type ServiceEnd } from './control-server.js';
+import type { Terminal } from './log.js';
 import type { MountReport, MountRequest } from './mount-request.js';
 import { mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
@@ -20,13 +24,15 @@ import { OpenedStore } from './opened-store.js';
 import { checkPreconditions } from './preconditions.js';
 import { watchProcess } from './process-events.js';
 import { detachInChild } from './start-detach.js';
+import type { Deaths, InheritedMount } from './worker-protocol.js';
 
 /** After a signal, how long those who still have files open may go on before their mount ends under them. */
 const GRACE_MS = 10_000;
 const USERS_LOGGED_MAX = 5;
+const NO_DEATHS: Deaths = { count: 0, last: '' };
 
 /** Mounts as asked. `terminal` receives what the log says, for a person. Everything is undone when it throws. */
-export async function serve(request: MountRequest, terminal?: (line: string) => void): Promise<ServedMount> {
+export async function serve(request: MountRequest, terminal?: Terminal): Promise<ServedMount> {
   const options = parseMountOptions(request.options);
   checkPreconditions(request.mountPoint, request.store, options.nonempty);
   const readOnly = request.readOnly || options.readOnly;
@@ -42,11 +48,25 @@ export async function serve(request: MountRequest, terminal?: (line: string) => 
   }
 }
 
+/** Goes on with a mount that another process served until it died or was asked to make room. */
+export async function resume(
+  request: MountRequest,
+  inherited: InheritedMount,
+  terminal?: Terminal,
+): Promise<ServedMount> {
+  const options = parseMountOptions(request.options);
+  const readOnly = request.readOnly || options.readOnly;
+  const store = await OpenedStore.open({ ...request, readOnly }, terminal, inherited.lock);
+  const mount = await ServedMount.resume(request.mountPoint, store, options, inherited);
+  watchProcess(mount, store.log, terminal !== undefined);
+  return mount;
+}
+
 /** A mount that this process serves. */
 export class ServedMount implements ControlledMount {
   readonly report: MountReport;
-  /** Resolves at the end, to an empty string when the store was left clean, otherwise to what went wrong. */
-  readonly ended: Promise<string>;
+  /** Resolves at the end. It never rejects. */
+  readonly ended: Promise<ServiceEnd>;
   readonly #store: OpenedStore;
   readonly #fd: number;
   readonly #session: Session;
@@ -54,24 +74,19 @@ export class ServedMount implements ControlledMount {
   readonly #startedAt = Date.now();
   /** The mount's device number, by which it is told from another that is made at the same place later. */
   readonly #device: string | undefined;
+  readonly #deaths: Deaths;
   #stopping = false;
+  #restarting = false;
 
   /** Mounts the opened store, and begins to serve it. */
   static async start(mountPoint: string, store: OpenedStore, options: MountOptions): Promise<ServedMount> {
-    const readOnly = store.volume.status().readOnlyReason !== '';
-    const filesystem = new FileSystem(store.volume, { atime: readOnly ? 'noatime' : options.accessTime });
-    const fd = mountFuse(mountPoint, store.path, { ...options, readOnly });
-    const session = new Session({
-      fd,
-      filesystem,
-      initialised: false,
-      writebackCache: !options.writethrough,
-      log: store.log,
-    });
+    const fd = mountFuse(mountPoint, store.path, { ...options, readOnly: isReadOnly(store) });
+    const session = makeSession(fd, store, options, false);
     try {
       session.start();
       await session.ready;
-      return new ServedMount(mountPoint, store, fd, session, await ControlServer.open(store.path));
+      const control = await ControlServer.open(store.path);
+      return new ServedMount(mountPoint, store, fd, session, control, NO_DEATHS);
     } catch (error) {
       await detachInChild(mountPoint, true);
       await session.stop();
@@ -80,12 +95,38 @@ export class ServedMount implements ControlledMount {
     }
   }
 
-  private constructor(mountPoint: string, store: OpenedStore, fd: number, session: Session, control: ControlServer) {
+  /** Goes on with a mount; the requests to which its former process owed a reply are asked for again. */
+  static async resume(
+    mountPoint: string,
+    store: OpenedStore,
+    options: MountOptions,
+    inherited: InheritedMount,
+  ): Promise<ServedMount> {
+    const { fuse, deaths } = inherited;
+    const session = makeSession(fuse, store, options, true);
+    const control = await ControlServer.open(store.path);
+    session.start();
+    const errno = await session.notify(resend());
+    if (errno !== 0) {
+      store.log.warn({ errno }, 'the kernel cannot send requests again: those under way are lost');
+    }
+    return new ServedMount(mountPoint, store, fuse, session, control, deaths);
+  }
+
+  private constructor(
+    mountPoint: string,
+    store: OpenedStore,
+    fd: number,
+    session: Session,
+    control: ControlServer,
+    deaths: Deaths,
+  ) {
     const { recovery } = store.volume;
     this.#store = store;
     this.#fd = fd;
     this.#session = session;
     this.#control = control;
+    this.#deaths = deaths;
     this.#device = mountAt(mountPoint)?.device;
     this.report = {
       mountPoint,
@@ -98,7 +139,13 @@ export class ServedMount implements ControlledMount {
     };
     this.ended = this.#serveToTheEnd();
     control.serve(this);
-    store.log.info({ mountPoint, store: store.path, created: store.created, recovery }, 'mounted');
+    const told = deaths.count > 0 ? { deaths } : { created: store.created };
+    store.log.info({ mountPoint, store: store.path, ...told, recovery }, deaths.count > 0 ? 'resumed' : 'mounted');
+  }
+
+  /** The descriptors that a supervisor shares, to hand them to another process. */
+  get descriptors(): { readonly fuse: number; readonly lock: number } {
+    return { fuse: this.#fd, lock: this.#store.lockDescriptor };
   }
 
   status(): MountStatus {
@@ -107,6 +154,9 @@ export class ServedMount implements ControlledMount {
       mountPoint,
       store,
       pid,
+      supervisorPid: process.ppid,
+      restarts: this.#deaths.count,
+      lastDeath: this.#deaths.last,
       startedAt: this.#startedAt,
       volatile,
       volume: this.#store.volume.status(),
@@ -128,6 +178,16 @@ export class ServedMount implements ControlledMount {
     void this.#takeDown();
   }
 
+  /** Ends the service in this process, for another to go on with it. Programs that use the mount wait meanwhile. */
+  restart(): void {
+    if (this.#stopping) {
+      return;
+    }
+    this.#restarting = true;
+    this.#store.log.info({}, 'restarting');
+    void this.#session.stop();
+  }
+
   async #takeDown(): Promise<void> {
     const { mountPoint } = this.report;
     const { log } = this.#store;
@@ -146,9 +206,27 @@ export class ServedMount implements ControlledMount {
     }, GRACE_MS).unref();
   }
 
-  async #serveToTheEnd(): Promise<string> {
-    const { log } = this.#store;
+  async #serveToTheEnd(): Promise<ServiceEnd> {
     const end = await this.#session.ended;
+    const result = end.reason === 'stopped' && this.#restarting ? await this.#handOver() : await this.#finish(end);
+    await this.#control.dismiss(result);
+    return result;
+  }
+
+  /** The mount stays, and so does the lock, which the supervisor shares. */
+  async #handOver(): Promise<ServiceEnd> {
+    this.#control.withdraw();
+    try {
+      await this.#store.suspendVolume();
+    } catch (error) {
+      // The successor recovers, as after a death.
+      this.#store.log.error({ err: error }, 'the store could not be suspended');
+    }
+    return { outcome: 'restart' };
+  }
+
+  async #finish(end: SessionEnd): Promise<ServiceEnd> {
+    const { log } = this.#store;
     // Whoever still waits for an answer gets ENOTCONN from here on.
     closeSync(this.#fd);
     this.#control.withdraw();
@@ -165,9 +243,21 @@ export class ServedMount implements ControlledMount {
     }
     log.info({ end: end.reason, failure }, 'unmounted');
     this.#store.release();
-    await this.#control.dismiss(failure);
-    return failure;
+    return failure === '' ? { outcome: 'clean' } : { outcome: 'failed', error: failure };
   }
+}
+
+const isReadOnly = (store: OpenedStore): boolean => store.volume.status().readOnlyReason !== '';
+
+function makeSession(fd: number, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
+  const atime = isReadOnly(store) ? 'noatime' : options.accessTime;
+  return new Session({
+    fd,
+    filesystem: new FileSystem(store.volume, { atime }),
+    initialised,
+    writebackCache: !options.writethrough,
+    log: store.log,
+  });
 }
 
 function privateBytes(): number {

@@ -17,6 +17,7 @@ interface Addon {
   unmount(target: string, flags: number): number;
   socketPair(): [number, number] | number;
   receiveFileDescriptor(socket: number): number;
+  sendFileDescriptor(socket: number, fd: number): number;
   exchange(fd: number, reply: Uint8Array, replyLength: number, request: Uint8Array, spinMicroseconds: number): number;
   send(fd: number, message: Uint8Array, length: number): number;
   watchReadable(fd: number, callback: (status: number) => void): WatchHandle | number;
@@ -65,6 +66,8 @@ export const unmount = addon.unmount;
 export const socketPair = addon.socketPair;
 /** Waits for the descriptor that the other end of `socket` sends (SCM_RIGHTS); it is made O_NONBLOCK. */
 export const receiveFileDescriptor = addon.receiveFileDescriptor;
+/** Sends a descriptor to the other end of `socket`; both processes then have it. */
+export const sendFileDescriptor = addon.sendFileDescriptor;
 /**
  * Writes the first `replyLength` bytes of `reply` as one message, if there are any, and reads the next request into
  * `request`, looking for it for up to `spinMicroseconds`. Returns the request's length, 0 when none came, or a negative

@@ -61,9 +61,20 @@ export class StoreLock {
       throw inUse(directory, holder);
     }
     const lock = new StoreLock(descriptor, writable);
-    const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
-    lock.#write(JSON.stringify({ pid: process.pid, command, mountPoint, startedAt, host: os.hostname() }));
+    lock.#nameHolder(command, mountPoint);
     return lock;
+  }
+
+  /** Takes over a lock that another process has acquired and shares with this one through an inherited descriptor. */
+  static adopt(descriptor: number, command: string, mountPoint: string): StoreLock {
+    const lock = new StoreLock(descriptor, true);
+    lock.#nameHolder(command, mountPoint);
+    return lock;
+  }
+
+  #nameHolder(command: string, mountPoint: string): void {
+    const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
+    this.#write(JSON.stringify({ pid: process.pid, command, mountPoint, startedAt, host: os.hostname() }));
   }
 
   /** Gives the store up, also on behalf of children that have inherited the descriptor. */

@@ -13,6 +13,9 @@ const STATUS: MountStatus = {
   mountPoint: '/mnt/é',
   store: '/s',
   pid: 17,
+  supervisorPid: 16,
+  restarts: 0,
+  lastDeath: '',
   startedAt: 1,
   volatile: null,
   volume: {
@@ -45,8 +48,12 @@ class StandIn implements ControlledMount {
   status(): MountStatus {
     return STATUS;
   }
+  restarts = 0;
   stop(reason: string): void {
     this.stops.push(reason);
+  }
+  restart(): void {
+    this.restarts++;
   }
 }
 
@@ -67,7 +74,7 @@ t.test('answers, and tells its end', async (t) => {
   t.equal(mount.stops.length, 1);
   server.withdraw();
   t.same(readdirSync(store), [], 'the socket is gone');
-  await server.dismiss('');
+  await server.dismiss({ outcome: 'clean' });
   t.same(await client?.ended, { outcome: 'clean' });
   t.equal(await client?.status(), undefined, 'nobody answers any more');
 });
@@ -77,8 +84,19 @@ t.test('an end that was not clean reaches the client', async (t) => {
   const [server] = await serving(store);
   const client = await ControlClient.connect(store);
   server.withdraw();
-  await server.dismiss('no space');
+  await server.dismiss({ outcome: 'failed', error: 'no space' });
   t.same(await client?.ended, { outcome: 'failed', error: 'no space' });
+});
+
+t.test('a restart is not an end', async (t) => {
+  const store = t.testdir();
+  const [server, mount] = await serving(store);
+  const client = await ControlClient.connect(store);
+  await client?.restart();
+  t.equal(mount.restarts, 1);
+  server.withdraw();
+  await server.dismiss({ outcome: 'restart' });
+  t.equal((await client?.ended)?.outcome, 'unknown', 'nothing is said of the store');
 });
 
 t.test('only the owner may connect', async (t) => {
@@ -86,7 +104,7 @@ t.test('only the owner may connect', async (t) => {
   const [server] = await serving(store);
   t.equal(statSync(path.join(store, 'control.sock')).mode & 0o777, 0o600);
   server.withdraw();
-  await server.dismiss('');
+  await server.dismiss({ outcome: 'clean' });
 });
 
 t.test('takes over from a socket that a killed daemon left', async (t) => {
@@ -98,7 +116,7 @@ t.test('takes over from a socket that a killed daemon left', async (t) => {
   t.ok(await client?.status());
   client?.close();
   server.withdraw();
-  await server.dismiss('');
+  await server.dismiss({ outcome: 'clean' });
 });
 
 t.test('a store path longer than a socket path may be', async (t) => {
@@ -109,7 +127,7 @@ t.test('a store path longer than a socket path may be', async (t) => {
   t.ok(await client?.status());
   client?.close();
   server.withdraw();
-  await server.dismiss('');
+  await server.dismiss({ outcome: 'clean' });
 });
 
 t.test('nonsense is refused or cut off, and others are served on', async (t) => {
@@ -142,5 +160,5 @@ t.test('nonsense is refused or cut off, and others are served on', async (t) => 
   t.ok(await client?.status());
   client?.close();
   server.withdraw();
-  await server.dismiss('');
+  await server.dismiss({ outcome: 'clean' });
 });

@@ -17,7 +17,7 @@ import t from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import type { MountState } from '../../src/mount/survey.js';
 import { ROOT, razorfs, run } from '../cli/program.js';
-import { isRunning, Place, until } from './mounting.js';
+import { isRunning, killDaemon, Place, until } from './mounting.js';
 
 async function stateOf(target: string): Promise<MountState> {
   const { stdout } = await razorfs(['status', '--json', target]);
@@ -68,8 +68,7 @@ t.test('a killed daemon leaves a dead mount, which umount clears and mount recov
   const place = new Place(t);
   const { pid } = await place.mounted();
   mkdirSync(path.join(place.mountPoint, 'kept'));
-  process.kill(pid, 'SIGKILL');
-  await until(() => !isRunning(pid));
+  await killDaemon(pid);
   t.match(await stateOf(place.mountPoint), { state: 'dead' });
   const refused = await place.mount();
   t.equal(refused.code, EXIT.mountPoint);

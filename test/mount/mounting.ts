@@ -66,6 +66,14 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+/** `kill -9` of the process that serves a mount and of its supervisor: the mount is dead when it resolves. */
+export async function killDaemon(pid: number): Promise<void> {
+  const supervisor = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
+  process.kill(supervisor, 'SIGKILL');
+  process.kill(pid, 'SIGKILL');
+  await until(() => !isRunning(supervisor) && !isRunning(pid));
+}
+
 /** Whether the process is there (and no zombie). */
 export function isRunning(pid: number): boolean {
   try {

@@ -8,7 +8,7 @@ import t from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import { mountAt } from '../../src/mount/mount-table.js';
 import { type RunOptions, razorfs, run } from '../cli/program.js';
-import { isRunning, Place, until } from './mounting.js';
+import { isRunning, killDaemon, Place, until } from './mounting.js';
 
 const NOBODY = 65534;
 const DEVICE = '/dev/fuse';
@@ -48,8 +48,12 @@ t.test('as an ordinary user', { skip: canBecomeUser ? false : 'needs root, /dev/
     t.notOk(isRunning(pid));
     const again = await place.mounted([], user);
     t.ok(again.recovery.clean);
-    process.kill(again.pid, 'SIGTERM');
-    await until(() => !isRunning(again.pid));
+    process.kill(again.pid, 'SIGKILL');
+    t.equal((await run('touch', [path.join(place.mountPoint, 'later')], user)).code, 0, 'it outlives its process');
+    const { stdout } = await razorfs(['status', '--json', place.mountPoint], user);
+    const worker: number = JSON.parse(stdout).mounts[0].status.pid;
+    process.kill(worker, 'SIGTERM');
+    await until(() => !isRunning(worker));
     t.equal(mountAt(place.mountPoint), undefined, 'the daemon unmounts itself');
   });
 
@@ -65,8 +69,7 @@ t.test('as an ordinary user', { skip: canBecomeUser ? false : 'needs root, /dev/
   await t.test('a dead mount is cleared', async (t) => {
     const [place, user] = userPlace(t);
     const { pid } = await place.mounted([], user);
-    process.kill(pid, 'SIGKILL');
-    await until(() => !isRunning(pid));
+    await killDaemon(pid);
     t.match((await razorfs(['status', place.mountPoint], user)).stdout, 'DEAD');
     t.match((await place.umount([], user)).stdout, 'is cleared');
   });

@@ -1,0 +1,50 @@
+/**
+ * Restarting the worker of a mount from outside: `razorfs restart`.
+ */
+import { setTimeout } from 'node:timers/promises';
+import { ControlClient } from './control-client.js';
+import { MountError } from './mount-error.js';
+import { mountAt } from './mount-table.js';
+import { mountPointPath, storePath } from './paths.js';
+
+/** How long the new process may take: it may have a log to replay. */
+const READY_MS_MAX = 60_000;
+const LOOK_INTERVAL_MS = 20;
+
+export interface RestartReport {
+  readonly mountPoint: string;
+  readonly store: string;
+  /** The new process. */
+  readonly pid: number;
+  /** From the request until the new process answered. */
+  readonly milliseconds: number;
+}
+
+/** Restarts what serves `target`: a mount point, or a store. Resolves when the new process serves. */
+export async function restart(target: string): Promise<RestartReport> {
+  const store = mountAt(mountPointPath(target))?.source ?? storePath(target);
+  const client = await ControlClient.connect(store);
+  const before = await client?.status();
+  if (client === undefined || before === undefined) {
+    throw new MountError('not-mounted', `${target} is not mounted.`, 'razorfs status   lists what is.');
+  }
+  const startedMs = performance.now();
+  await client.restart();
+  await client.ended;
+  client.close();
+  const { mountPoint } = before;
+  for (;;) {
+    const successor = await ControlClient.connect(store);
+    const status = await successor?.status();
+    successor?.close();
+    const milliseconds = performance.now() - startedMs;
+    if (status !== undefined && status.pid !== before.pid) {
+      return { mountPoint, store, pid: status.pid, milliseconds };
+    }
+    if (milliseconds > READY_MS_MAX) {
+      const advice = 'The log, razorfs.log in the store, may say why.';
+      throw new MountError('no-answer', `${mountPoint} has no new serving process yet.`, advice);
+    }
+    await setTimeout(LOOK_INTERVAL_MS);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The supervisor of a mount: has a worker serve it, and when that dies (kill -9, out of memory, a bug) starts another one, which
+ * recovers the store and goes on. Programs that use the mount see a pause.
+ *
+ * It holds what must not go with a worker: the /dev/fuse descriptor, whose closing would end the mount, and the store's lock. Beyond
+ * that it does nothing, so that nothing can make it die.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { errnoName, receiveFileDescriptor, socketPair } from '../native/addon.js';
+import type { ServiceEnd } from './control-server.js';
+import { DEATHS_MAX, DEATHS_WITHIN_MS, DeathWatch } from './death-watch.js';
+import { openLog, type Terminal } from './log.js';
+import { LOG_FILE, LogFile } from './log-file.js';
+import { MountError } from './mount-error.js';
+import type { MountReport, MountRequest } from './mount-request.js';
+import { RemoteError } from './serialised-error.js';
+import { detachInChild } from './start-detach.js';
+import type { Deaths, InheritedMount, WorkerMessage, WorkerRequest } from './worker-protocol.js';
+
+const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+/** The descriptors that a worker inherits behind its standard files and the IPC channel. */
+const FIRST_INHERITED = 4;
+/** Characters of a dying worker's error output that are kept. */
+const ERROR_OUTPUT_KEPT = 4096;
+
+/** How one worker ended. `end` is what it said, undefined when it died without a word. */
+interface WorkerEnd {
+  readonly end: ServiceEnd | undefined;
+  readonly how: string;
+  readonly errorOutput: string;
+}
+
+export class Supervisor {
+  readonly #request: MountRequest;
+  readonly #terminal: Terminal | undefined;
+  readonly #deathWatch: DeathWatch;
+  #worker: ChildProcess | undefined;
+  #deaths: Deaths = { count: 0, last: '' };
+  #descriptors: { readonly fuse: number; readonly lock: number } | undefined;
+  /** Resolves when the mount has ended for good. It never rejects. */
+  #ended: Promise<ServiceEnd> | undefined;
+
+  /** `terminal` receives what the log says, where somebody watches. */
+  constructor(request: MountRequest, terminal?: Terminal, deathWatch = new DeathWatch()) {
+    this.#request = request;
+    this.#terminal = terminal;
+    this.#deathWatch = deathWatch;
+  }
+
+  /** Mounts. Resolves when programs can use the mount; throws what stood in the way. */
+  async start(): Promise<MountReport> {
+    const pair = socketPair();
+    if (typeof pair === 'number') {
+      throw new MountError('daemon-failed', `A socket cannot be made: ${errnoName(pair)}.`);
+    }
+    const [ours, theirs] = pair;
+    try {
+      const { ready, ended } = this.#startWorker([theirs], { socket: FIRST_INHERITED });
+      const report = await ready;
+      this.#descriptors = { fuse: receiveFileDescriptor(ours), lock: receiveFileDescriptor(ours) };
+      this.#ended = this.#supervise(ended);
+      return report;
+    } finally {
+      closeSync(ours);
+      closeSync(theirs);
+    }
+  }
+
+  /** Resolves when the mount has ended for good. It never rejects. */
+  get ended(): Promise<ServiceEnd> {
+    return this.#ended ?? Promise.resolve({ outcome: 'clean' });
+  }
+
+  /** Passes a signal on to the worker: at SIGTERM and SIGINT it unmounts. */
+  signal(signal: NodeJS.Signals): void {
+    this.#worker?.kill(signal);
+  }
+
+  /** The process that serves now. */
+  get workerPid(): number | undefined {
+    return this.#worker?.pid;
+  }
+
+  async #supervise(first: Promise<WorkerEnd>): Promise<ServiceEnd> {
+    let ended = first;
+    for (;;) {
+      const { end, how, errorOutput } = await ended;
+      if (end !== undefined && end.outcome !== 'restart') {
+        return end;
+      }
+      if (end === undefined) {
+        this.#deaths = { count: this.#deaths.count + 1, last: errorOutput === '' ? how : `${how}: ${errorOutput}` };
+        if (this.#deathWatch.note(Date.now())) {
+          return this.#giveUp();
+        }
+      }
+      ended = this.#startSuccessor();
+    }
+  }
+
+  #startSuccessor(): Promise<WorkerEnd> {
+    const { fuse, lock } = this.#descriptors!;
+    const inherited: InheritedMount = { fuse: FIRST_INHERITED, lock: FIRST_INHERITED + 1, deaths: this.#deaths };
+    const { ready, ended } = this.#startWorker([fuse, lock], { inherited });
+    // A successor that cannot go on has died, and why is in its end.
+    ready.catch(() => undefined);
+    return ended;
+  }
+
+  /** Ends the mount, because going on is hopeless, and says why. */
+  async #giveUp(): Promise<ServiceEnd> {
+    const { mountPoint, store } = this.#request;
+    const error = `the serving process died ${DEATHS_MAX} times within ${DEATHS_WITHIN_MS / 1000} s, the last time by ${this.#deaths.last}`;
+    const logFile = new LogFile(path.join(store, LOG_FILE));
+    openLog(logFile, this.#terminal).fatal({ mountPoint, deaths: this.#deaths }, `${error}: unmounting`);
+    logFile.close();
+    await detachInChild(mountPoint, true);
+    closeSync(this.#descriptors!.fuse);
+    return { outcome: 'failed', error };
+  }
+
+  #startWorker(
+    inherited: readonly number[],
+    details: Omit<WorkerRequest, 'request' | 'terminal'>,
+  ): { readonly ready: Promise<MountReport>; readonly ended: Promise<WorkerEnd> } {
+    // The paths are arguments for the sake of ps(1) only; the request itself goes over the channel.
+    const worker = spawn(process.execPath, [WORKER, this.#request.mountPoint, this.#request.store], {
+      cwd: '/',
+      // Ctrl-C at a terminal reaches the supervisor alone, which passes it on.
+      detached: this.#terminal !== undefined,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...inherited],
+    });
+    this.#worker = worker;
+    const message: WorkerRequest = { request: this.#request, terminal: this.#terminal !== undefined, ...details };
+    worker.send(message, () => undefined);
+    let errorOutput = '';
+    worker.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#terminal?.(chunk);
+      errorOutput = (errorOutput + chunk).slice(-ERROR_OUTPUT_KEPT);
+    });
+    let end: ServiceEnd | undefined;
+    let failure = '';
+    const ready = new Promise<MountReport>((resolve, reject) => {
+      worker.on('message', (said: WorkerMessage) => {
+        switch (said.kind) {
+          case 'ready':
+            resolve(said.report);
+            break;
+          case 'failed':
+            failure = said.error.message;
+            reject(new RemoteError(said.error));
+            break;
+          case 'ended':
+            ({ end } = said);
+            break;
+        }
+      });
+      worker.once('error', (error) => reject(cannotStart(error.message)));
+      worker.once('close', (code, signal) => reject(endedEarly(code, signal, errorOutput)));
+    });
+    const ended = new Promise<WorkerEnd>((resolve) => {
+      worker.once('error', (error) => resolve({ end, how: error.message, errorOutput: '' }));
+      worker.once('close', (code, signal) => {
+        const how = failure || (signal ?? `exit code ${code}`);
+        resolve({ end, how, errorOutput: this.#terminal === undefined ? errorOutput.trim() : '' });
+      });
+    });
+    return { ready, ended };
+  }
+}
+
+const cannotStart = (reason: string): MountError =>
+  new MountError('daemon-failed', `The serving process cannot be started: ${reason}.`);
+
+const endedEarly = (code: number | null, signal: NodeJS.Signals | null, errorOutput: string): MountError =>
+  new MountError(
+    'daemon-failed',
+    `The serving process ended before it was ready (${signal ?? `exit code ${code}`}).`,
+    errorOutput.trimEnd(),
+  );

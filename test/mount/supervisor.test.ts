@@ -1,0 +1,199 @@
+/**
+ * The serving process dies, in every way, and the mount goes on: programs see a pause and nothing else.
+ *
+ * @timeout 240
+ */
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  opendirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { EXIT } from '../../src/cli/exit-codes.js';
+import { ControlClient } from '../../src/mount/control-client.js';
+import type { MountStatus } from '../../src/mount/control-protocol.js';
+import { DeathWatch } from '../../src/mount/death-watch.js';
+import type { MountRequest } from '../../src/mount/mount-request.js';
+import { Supervisor } from '../../src/mount/supervisor.js';
+import { razorfs, run } from '../cli/program.js';
+import { Place } from './mounting.js';
+
+/** Kills of the serving process under load. */
+const KILLS = 24;
+const WRITERS = 3;
+
+async function statusOf(store: string): Promise<MountStatus> {
+  for (;;) {
+    const client = await ControlClient.connect(store);
+    const status = await client?.status();
+    client?.close();
+    if (status !== undefined) {
+      return status;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Kills the worker, and waits until another one answers. */
+async function kill(store: string): Promise<MountStatus> {
+  const { pid } = await statusOf(store);
+  process.kill(pid, 'SIGKILL');
+  for (;;) {
+    const status = await statusOf(store);
+    if (status.pid !== pid) {
+      return status;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+t.test('what is open stays open', async (t) => {
+  const place = new Place(t);
+  await place.mounted();
+  const at = (name: string): string => path.join(place.mountPoint, name);
+  writeFileSync(at('named'), 'one ');
+  const named = openSync(at('named'), 'a+');
+  const unlinked = openSync(at('unlinked'), 'w+');
+  writeSync(unlinked, 'without a name');
+  rmSync(at('unlinked'));
+  mkdirSync(at('listed'));
+  for (let index = 0; index < 2000; index++) {
+    writeFileSync(at(`listed/${index}`), '');
+  }
+  const listing = opendirSync(at('listed'), { bufferSize: 16 });
+  const seen = [listing.readSync()?.name];
+  const locker = spawn('flock', [at('named'), '-c', 'echo locked; read line; echo done'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => locker.stdout.once('data', resolve));
+
+  const status = await kill(place.store);
+  t.match(status, { restarts: 1, lastDeath: 'SIGKILL' });
+  t.equal(status.volume.recovery.clean, false, 'the store was recovered');
+
+  writeSync(named, 'two');
+  fsyncSync(named);
+  t.equal(readFileSync(at('named'), 'utf8'), 'one two', 'an open file goes on where it was');
+  const bytes = Buffer.alloc(100);
+  t.equal(bytes.toString('utf8', 0, readSync(unlinked, bytes, 0, 100, 0)), 'without a name');
+  t.equal(fstatSync(unlinked).nlink, 0);
+  for (let entry = listing.readSync(); entry !== null; entry = listing.readSync()) {
+    seen.push(entry.name);
+  }
+  listing.closeSync();
+  t.equal(new Set(seen).size, 2000, 'the listing goes on');
+  t.equal(seen.length, 2000, 'and names nothing twice');
+  const refused = await run('flock', ['-n', at('named'), 'true']);
+  t.equal(refused.code, 1, 'the lock still holds');
+  locker.stdin.end('\n');
+  await new Promise((resolve) => locker.once('close', resolve));
+  t.equal((await run('flock', ['-n', at('named'), 'true'])).code, 0, 'until it is given up');
+  closeSync(named);
+  closeSync(unlinked);
+  t.match(await place.umount(), { code: EXIT.success });
+  t.match((await run(path.join(import.meta.dirname, '../../../razorfsck'), [place.store])).code, 0);
+});
+
+/** A process that changes names without pause, checks each step, and prints how many it made and its longest wait. */
+const WRITER = `
+import os, sys, time
+base, end, count, longest = sys.argv[1], sys.argv[2], 0, 0
+os.mkdir(base)
+while not os.path.exists(end):
+    began = time.monotonic()
+    path = '%s/%d' % (base, count)
+    with open(path, 'xb') as file: file.write(b'%d' % count * 500)
+    os.link(path, path + '.link')
+    os.rename(path, path + '.renamed')
+    os.mkdir(path)
+    os.symlink('target', path + '.symlink')
+    os.setxattr(path + '.renamed', 'user.count', b'%d' % count, os.XATTR_CREATE)
+    with open(path + '.link', 'rb') as file: assert file.read() == b'%d' % count * 500
+    os.unlink(path + '.link')
+    os.removexattr(path + '.renamed', 'user.count')
+    os.rmdir(path)
+    longest = max(longest, time.monotonic() - began)
+    count += 1
+print(count, longest)
+`;
+
+t.test('kills under load', async (t) => {
+  const place = new Place(t);
+  const request: MountRequest = {
+    mountPoint: place.mountPoint,
+    store: place.store,
+    label: '',
+    durability: 'interval',
+    commitIntervalMs: 1000,
+    readOnly: false,
+    options: '',
+  };
+  const supervisor = new Supervisor(request, undefined, new DeathWatch(Number.POSITIVE_INFINITY));
+  await supervisor.start();
+  t.teardown(() => supervisor.signal('SIGTERM'));
+  const end = path.join(place.directory, 'end');
+  const writers = Array.from({ length: WRITERS }, (_, index) =>
+    run('python3', ['-c', WRITER, path.join(place.mountPoint, `writer ${index}`), end]),
+  );
+  for (let kills = 0; kills < KILLS; kills++) {
+    await kill(place.store);
+  }
+  writeFileSync(end, '');
+  for (const { code, stdout, stderr } of await Promise.all(writers)) {
+    t.equal(code, 0, stderr);
+    const [count, longest] = stdout.split(' ').map(Number);
+    t.ok(count! > KILLS, `${count} rounds of changes, the longest took ${longest!.toFixed(3)} s`);
+  }
+  t.match(await statusOf(place.store), { restarts: KILLS });
+  supervisor.signal('SIGTERM');
+  t.same(await supervisor.ended, { outcome: 'clean' });
+  const check = await run(path.join(import.meta.dirname, '../../../razorfsck'), [place.store]);
+  t.equal(check.code, 0, check.stdout);
+});
+
+t.test('restart puts a new process in place', async (t) => {
+  const place = new Place(t);
+  const { pid } = await place.mounted();
+  const file = openSync(path.join(place.mountPoint, 'open'), 'w+');
+  writeSync(file, 'before ');
+  const { code, stdout } = await razorfs(['restart', '--json', place.mountPoint]);
+  t.equal(code, EXIT.success);
+  t.not(JSON.parse(stdout).pid, pid);
+  t.match(await statusOf(place.store), { restarts: 0, lastDeath: '' }, 'a restart is no death');
+  writeSync(file, 'after');
+  closeSync(file);
+  t.equal(readFileSync(path.join(place.mountPoint, 'open'), 'utf8'), 'before after');
+  t.match(await place.umount(), { code: EXIT.success });
+  t.equal((await razorfs(['restart', place.mountPoint])).code, EXIT.notMounted);
+});
+
+t.test('deaths without end are the end of the mount', async (t) => {
+  const place = new Place(t);
+  await place.mounted();
+  writeFileSync(path.join(place.mountPoint, 'kept'), 'kept');
+  for (let deaths = 1; deaths < 5; deaths++) {
+    await kill(place.store);
+  }
+  const { pid } = await statusOf(place.store);
+  process.kill(pid, 'SIGKILL');
+  while (!/died 5 times/.test(readFileSync(path.join(place.store, 'razorfs.log'), 'utf8'))) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  while (existsSync(path.join(place.mountPoint, 'kept'))) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  t.match(await razorfs(['status', place.store]), { code: EXIT.notMounted, stdout: /the next mount recovers it/ });
+  t.match(await place.mount(), { code: EXIT.success, stdout: /Recovered from a crash/ });
+  t.equal(readFileSync(path.join(place.mountPoint, 'kept'), 'utf8'), 'kept');
+});
