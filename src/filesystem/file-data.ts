@@ -152,11 +152,22 @@ export class FileData {
 
   // ── Allocation and holes ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** fallocate(2): allocates, punches a hole, or zeroes a range. Throws EOPNOTSUPP for other modes. */
-  allocate(ino: Ino, mode: number, position: number, length: number, caller: Caller): void {
+  /**
+   * fallocate(2): allocates, punches a hole, or zeroes a range; `modeOf` gives the mode that the file has afterwards. Throws
+   * EOPNOTSUPP for other modes.
+   */
+  allocate(
+    ino: Ino,
+    mode: number,
+    position: number,
+    length: number,
+    modeOf: (mode: number) => number,
+    caller: Caller,
+  ): void {
     this.#volume.assertWritable();
     const inode = load(this.#volume, ino, this.#inode);
     if (!isRegular(inode.mode)) throw ENODEV;
+    inode.mode = modeOf(inode.mode);
     if (length <= 0 || position < 0) throw EINVAL;
     const end = position + length;
     if (end > FILE_BYTES_MAX) throw EFBIG;
@@ -171,7 +182,8 @@ export class FileData {
         return;
       case FALLOC_FL_ZERO_RANGE:
         this.#zero(inode, position, Math.min(end, inode.size), caller);
-        this.#reserve(load(this.#volume, ino, inode), position, length, keepsSize ? inode.size : end, caller);
+        load(this.#volume, ino, inode).mode = modeOf(inode.mode);
+        this.#reserve(inode, position, length, keepsSize ? inode.size : end, caller);
         return;
       default:
         throw EOPNOTSUPP;

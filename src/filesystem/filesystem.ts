@@ -16,7 +16,7 @@ import type { Attributes } from './attributes.js';
 import { DirectoryListing } from './directory-listing.js';
 import { ExtendedAttributes } from './extended-attributes.js';
 import { FileData } from './file-data.js';
-import { type AtimePolicy, InodeAttributes, sameMode } from './inode-attributes.js';
+import { type AtimePolicy, InodeAttributes } from './inode-attributes.js';
 import { Names } from './names.js';
 import type {
   AttributeChanges,
@@ -25,7 +25,7 @@ import type {
   FileSystemOperations,
   FileSystemStatistics,
 } from './operations.js';
-import { CAPABILITY_XATTR, withoutPrivileges } from './permissions.js';
+import { CAPABILITY_XATTR, modeAfterChangeBy, sameMode, withoutPrivileges } from './permissions.js';
 
 export interface FileSystemOptions {
   readonly atime: AtimePolicy;
@@ -151,7 +151,7 @@ export class FileSystem implements FileSystemOperations {
   }
 
   allocate(ino: Ino, mode: number, position: number, length: number, caller: Caller): void {
-    this.#data.allocate(ino, mode, position, length, caller);
+    this.#data.allocate(ino, mode, position, length, modeAfterChangeBy(caller), caller);
   }
 
   seek(ino: Ino, position: number, whence: number): number {
@@ -159,7 +159,7 @@ export class FileSystem implements FileSystemOperations {
   }
 
   copyRange(from: Ino, fromPosition: number, to: Ino, toPosition: number, length: number, caller: Caller): number {
-    return this.#data.copyRange(from, fromPosition, to, toPosition, length, withoutPrivileges, caller);
+    return this.#data.copyRange(from, fromPosition, to, toPosition, length, modeAfterChangeBy(caller), caller);
   }
 
   // ── Extended attributes ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ import type { Attributes } from './attributes.js';
 import type { ExtendedAttributes } from './extended-attributes.js';
 import type { FileData } from './file-data.js';
 import type { AttributeChanges, Caller, TimeChange } from './operations.js';
-import { CAPABILITY_XATTR, withoutPrivileges } from './permissions.js';
+import { CAPABILITY_XATTR, sameMode, withoutPrivileges } from './permissions.js';
 
 /** How reading changes atime: not at all, when it is older than mtime, ctime or a day (mount(8)), or always. */
 export type AtimePolicy = 'noatime' | 'relatime' | 'strictatime';
@@ -111,8 +111,6 @@ export class InodeAttributes {
     this.#volume.perform({ type: 'setAttributes', ino, mode, uid, gid, atime: now, mtime, ctime }, 0);
   }
 }
-
-export const sameMode = (mode: number): number => mode;
 
 const changesBesidesSize = ({ mode, uid, gid, atime, mtime, ctime }: AttributeChanges): boolean =>
   [mode, uid, gid, atime, mtime, ctime].some((change) => change !== undefined);
