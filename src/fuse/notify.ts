@@ -6,6 +6,7 @@
  * until this process has served other requests. So those are written on another thread.
  */
 import { write } from 'node:fs';
+import { constants } from 'node:os';
 import type { Ino } from '../store/units.js';
 import { FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_RESEND } from './abi.js';
 import { fuse_notify_inval_entry_out, fuse_notify_inval_inode_out } from './abi-structs.js';
@@ -46,11 +47,53 @@ export function resend(): Uint8Array {
   return message(FUSE_NOTIFY_RESEND, 0, () => undefined);
 }
 
-/** Writes a notification on another thread. Resolves with 0 or the positive errno; ENOENT: the kernel does not know the inode. */
-export function notify(fd: number, notification: Uint8Array): Promise<number> {
+/**
+ * Notifications under way at once. Each holds one of libuv's threads (4, unless UV_THREADPOOL_SIZE says otherwise), perhaps until a
+ * read from disk is done that needs such a thread too: some must be left for those.
+ */
+const UNDER_WAY_MAX = 2;
+
+/** Writes notifications to a device, off this thread. */
+export class Notifier {
+  readonly #fd: number;
+  readonly #turns: (() => void)[] = [];
+  readonly #sent = new Set<Promise<number>>();
+  #underWay = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Resolves with 0 or the positive errno. ENOENT: the kernel does not know the inode. */
+  send(notification: Uint8Array): Promise<number> {
+    const sent: Promise<number> = this.#write(notification).finally(() => this.#sent.delete(sent));
+    this.#sent.add(sent);
+    return sent;
+  }
+
+  /** Resolves once nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#sent.size > 0) {
+      await Promise.all(this.#sent);
+    }
+  }
+
+  async #write(notification: Uint8Array): Promise<number> {
+    while (this.#underWay >= UNDER_WAY_MAX) {
+      await new Promise<void>((resolve) => this.#turns.push(resolve));
+    }
+    this.#underWay++;
+    const errno = await writeOffThread(this.#fd, notification);
+    this.#underWay--;
+    this.#turns.shift()?.();
+    return errno;
+  }
+}
+
+function writeOffThread(fd: number, message: Uint8Array): Promise<number> {
   return new Promise((resolve) => {
-    write(fd, notification, 0, notification.length, null, (error) => {
-      resolve(error === null || error === undefined ? 0 : -(error.errno ?? -1));
+    write(fd, message, 0, message.length, null, (error) => {
+      resolve(error === null || error === undefined ? 0 : -(error.errno ?? -constants.errno.EIO));
     });
   });
 }

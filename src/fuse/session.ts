@@ -12,7 +12,7 @@ import { constants } from 'node:os';
 import type { FileSystemOperations } from '../filesystem/operations.js';
 import { errnoName, exchange, type ReadableWatch, send, watchReadable } from '../native/addon.js';
 import { FailureLog, type FailureSink } from './failure-log.js';
-import { notify } from './notify.js';
+import { Notifier } from './notify.js';
 import { AdaptivePolling, HostLoad } from './polling.js';
 import type { Reply } from './reply.js';
 import { Service } from './service.js';
@@ -55,7 +55,7 @@ export class Session {
   readonly #failures: FailureLog;
   readonly #polling: AdaptivePolling;
   readonly #load = new HostLoad();
-  readonly #notifications = new Set<Promise<number>>();
+  readonly #notifier: Notifier;
   #watch: ReadableWatch | undefined;
   #isOver = false;
   #refusal: Error | undefined;
@@ -66,6 +66,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.trace = options.trace ?? new FuseTrace();
     this.#fd = options.fd;
+    this.#notifier = new Notifier(options.fd);
     this.#failures = new FailureLog(options.log);
     this.#polling = new AdaptivePolling(this.#load);
     this.ready = new Promise((resolve, reject) => {
@@ -106,8 +107,12 @@ export class Session {
     watch.start();
   }
 
-  /** Takes no more requests; resolves with `ended`. The mount stays, and requests wait in the kernel for another session. */
-  stop(): Promise<SessionEnd> {
+  /**
+   * Takes no more requests, once no notification is under way (the kernel may need requests served to be done with one). Resolves
+   * with `ended`. The mount stays, and requests wait in the kernel for another session.
+   */
+  async stop(): Promise<SessionEnd> {
+    await this.#notifier.idle();
     this.#end({ reason: 'stopped' });
     return this.ended;
   }
@@ -117,12 +122,7 @@ export class Session {
    * served before it is done.
    */
   notify(notification: Uint8Array): Promise<number> {
-    if (this.#isOver) {
-      return Promise.resolve(constants.errno.ENODEV);
-    }
-    const sent = notify(this.#fd, notification).finally(() => this.#notifications.delete(sent));
-    this.#notifications.add(sent);
-    return sent;
+    return this.#isOver ? Promise.resolve(constants.errno.ENODEV) : this.#notifier.send(notification);
   }
 
   /** One burst. Also called when the device has failed, which the next read tells. */
@@ -201,7 +201,7 @@ export class Session {
   }
 
   async #underWay(): Promise<void> {
+    await this.#notifier.idle();
     await this.#service.settled();
-    await Promise.all(this.#notifications);
   }
 }

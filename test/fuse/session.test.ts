@@ -135,6 +135,30 @@ except OSError as e: print(errno.errorcode[e.errno])
   }),
 );
 
+t.test('many at once look for holes in what they have just written', (t) =>
+  withMount(t, async (mount) => {
+    const out = await python(
+      mount,
+      `
+import threading
+def work(name):
+    f = os.open(name, os.O_CREAT | os.O_RDWR)
+    for i in range(20):
+        os.pwrite(f, b'x' * 5000, i * 5000)
+        assert os.lseek(f, i * 5000, os.SEEK_DATA) == i * 5000
+        assert os.lseek(f, 0, os.SEEK_HOLE) == (i + 1) * 5000
+    found.append(name)
+found = []
+threads = [threading.Thread(target=work, args=(f'f{i}',)) for i in range(12)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(len(found))
+`,
+    );
+    t.equal(out, '12\n');
+  }),
+);
+
 t.test('a large directory is listed whole, and stays so while it changes', (t) =>
   withMount(t, async ({ shell, session }) => {
     t.equal(
