@@ -45,7 +45,7 @@ t.test('as an ordinary user', { skip: canBecomeUser ? false : 'needs root, /dev/
     t.match((await razorfs(['status', place.mountPoint], user)).stdout, `${place.mountPoint}  mounted`);
     const { code, stderr } = await place.umount([], user);
     t.equal(code, EXIT.success, stderr);
-    t.notOk(isRunning(pid));
+    await until(() => !isRunning(pid));
     const again = await place.mounted([], user);
     t.ok(again.recovery.clean);
     process.kill(again.pid, 'SIGKILL');
