@@ -2,7 +2,7 @@
  * What the kernel asks for, made visible: a count for each opcode, which is always kept, and a line for each request, which is
  * written only when somebody listens.
  */
-import { getSystemErrorName } from 'node:util';
+import { errnoName } from '../native/addon.js';
 import { OPCODE_LIMIT, Opcode } from './abi.js';
 import { BODY, type Request } from './request.js';
 
@@ -73,7 +73,7 @@ export class FuseTrace {
   /** `error` is a positive errno, 0 for none; `length` the bytes of payload. */
   answer(request: Request, error: number, length: number): void {
     if (this.line !== undefined) {
-      const result = error === 0 ? `${length} bytes` : getSystemErrorName(-error);
+      const result = error === 0 ? `${length} bytes` : errnoName(-error);
       this.line(`#${request.caller.request} = ${result}`);
     }
   }
