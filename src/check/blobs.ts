@@ -144,6 +144,13 @@ export class BlobCheck {
     return Float64Array.from(order, (index) => blobs[index]);
   }
 
+  #unowned(path: string, blob: number): void {
+    const size = blobSize(this.#store, blob);
+    if (typeof size === 'number') {
+      this.#findings.error('blob-unowned', path, 'no file owns it', 'its space is lost, or its file is');
+    } else this.#findings.note('unknown-file', path, size, 'it is left alone');
+  }
+
   async #checkUnowned(sorted: Float64Array, deadBlobs: ReadonlySet<number>, progress: ProgressListener): Promise<void> {
     const { nextBlob } = this.#store.superblock;
     let leftOver = 0;
@@ -155,9 +162,7 @@ export class BlobCheck {
       }
       if (blob === undefined) this.#findings.note('unknown-file', path, 'not a file of the store', 'it is left alone');
       else if (blob >= nextBlob) leftOver++;
-      else if (!deadBlobs.has(blob) && !contains(sorted, blob)) {
-        this.#findings.error('blob-unowned', path, 'no file owns it', 'its space is lost, or its file is');
-      }
+      else if (!deadBlobs.has(blob) && !contains(sorted, blob)) this.#unowned(path, blob);
     }
     if (leftOver > 0 && this.#store.superblock.clean) {
       this.#findings.note(
@@ -170,7 +175,7 @@ export class BlobCheck {
   }
 }
 
-export function contains(sorted: Float64Array, value: number): boolean {
+function contains(sorted: Float64Array, value: number): boolean {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
