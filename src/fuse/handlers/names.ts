@@ -1,7 +1,7 @@
 /**
  * Requests about names in directories: finding, making, linking, renaming and removing them, and listing a directory.
  */
-import { EINVAL, ENOENT } from '../../errors/errno.js';
+import { EINVAL, ENOENT, ESTALE } from '../../errors/errno.js';
 import { S_IFREG } from '../../filesystem/attributes.js';
 import { asIno } from '../../store/units.js';
 import { FOPEN_KEEP_CACHE } from '../abi.js';
@@ -34,7 +34,8 @@ const SIZE = BODY + fuse_read_in.size;
 
 /**
  * `.` is asked for to find an inode again that the kernel has dropped, for open_by_handle_at(2) and NFS (FUSE_EXPORT_SUPPORT). The
- * node is then any inode, and no directory in particular.
+ * node is then any inode, and no directory in particular. One without a name is about to go: the kernel would know it if somebody
+ * still used it, and not ask.
  */
 export function lookup(service: Service): number {
   const { request, filesystem, attributes } = service;
@@ -42,6 +43,9 @@ export function lookup(service: Service): number {
     const name = request.name(BODY);
     if (name.length === 1 && name[0] === DOT) {
       filesystem.getAttributes(request.node(), attributes);
+      if (attributes.nlink === 0) {
+        throw ESTALE;
+      }
     } else {
       filesystem.lookup(request.node(), name, attributes);
     }
