@@ -203,7 +203,7 @@ async function checkRecovery(
   tally.crashStates++;
   if (depth > 0) tally.duringRecovery++;
   const again: SimulatedDisk[] = [];
-  if (depth < 2 && random.below(100) < options.recoveryCrashPercent) {
+  if (random.below(100) < (depth === 0 ? options.recoveryCrashPercent : 5)) {
     const chance = random.pick([100, 30, 10]);
     disk.observe = ({ kind: operation }) => {
       if (operation !== 'read' && random.below(100) < chance) again.push(disk.afterProcessDeath());

@@ -350,10 +350,11 @@ export class Session implements Past {
     await settle(this.disk, this.volume.close(), this.#pick);
   }
 
-  /** The process is gone: its timers too. */
+  /** The process is gone, its timers too, and so is the disk: take copies before. */
   async abandon(): Promise<void> {
     this.disk.kill();
     await this.volume.close().catch(() => undefined);
+    this.disk.dispose();
   }
 
   /** What the volume shows now must be the model's present, byte for byte. */

@@ -170,6 +170,12 @@ export class SimulatedDisk implements Disk {
     for (const { path, reject } of this.#pending.splice(0)) reject(new DiskError('EIO', 'dead', path));
   }
 
+  /** Gives back the memory of a disk that nobody uses any more. */
+  dispose(): void {
+    for (const inode of new Set(this.#inodes())) inode.dispose();
+    this.#entries.clear();
+  }
+
   /** Notes what mapped memory holds now as something that a loss of power may leave. */
   capture(): void {
     for (const inode of this.#inodes()) inode.capture();

@@ -52,6 +52,12 @@ export interface SyncInProgress {
 
 let clock = 0;
 
+/** Buffers of maps that are no longer used, all zeros: making new ones is most of what a crash state costs otherwise. */
+const spareBuffers = new Map<number, Buffer<ArrayBuffer>[]>();
+const SPARE_BUFFERS_MAX = 16;
+
+const zeroBuffer = (length: number): Buffer<ArrayBuffer> => spareBuffers.get(length)?.pop() ?? Buffer.alloc(length);
+
 export class SimulatedInode {
   size = 0;
   #live = Buffer.alloc(0);
@@ -82,18 +88,32 @@ export class SimulatedInode {
     return this.#live.subarray(0, length);
   }
 
+  /** Nobody uses the file any more, nor its map. */
+  dispose(): void {
+    const buffer = this.#live;
+    this.#live = Buffer.alloc(0);
+    const spare = spareBuffers.get(buffer.length) ?? [];
+    if (!this.#isMapped || spare.length >= SPARE_BUFFERS_MAX) return;
+    for (let start = 0; start < buffer.length; start += ZERO_CHUNK.length) {
+      const end = Math.min(start + ZERO_CHUNK.length, buffer.length);
+      if (buffer.compare(ZERO_CHUNK, 0, end - start, start, end) !== 0) buffer.fill(0, start, end);
+    }
+    spare.push(buffer);
+    spareBuffers.set(buffer.length, spare);
+  }
+
   #grow(length: number): void {
     if (!this.#isLive) this.#materialise(length);
     if (length <= this.#live.length) return;
     if (this.#isMapped) throw new Error('a mapped file outgrows its map');
-    const larger = Buffer.alloc(Math.ceil(Math.max(length, this.#live.length * 2) / PAGE_SIZE) * PAGE_SIZE);
+    const larger = zeroBuffer(Math.ceil(Math.max(length, this.#live.length * 2) / PAGE_SIZE) * PAGE_SIZE);
     this.#live.copy(larger);
     this.#live = larger;
   }
 
   #materialise(length: number): void {
     this.#isLive = true;
-    this.#live = Buffer.alloc(Math.ceil(Math.max(length, this.size) / PAGE_SIZE) * PAGE_SIZE);
+    this.#live = zeroBuffer(Math.ceil(Math.max(length, this.size) / PAGE_SIZE) * PAGE_SIZE);
     for (const page of new Set([...this.#durable.keys(), ...this.#versions.keys()])) {
       const { bytes } = this.#newest(page);
       if (bytes !== ZERO_PAGE) bytes.copy(this.#live, page * PAGE_SIZE);

@@ -1,0 +1,38 @@
+/**
+ * The crash tests find the bugs that they are for: each is planted into the real code, and a violation must turn up soon.
+ */
+import { randomInt } from 'node:crypto';
+import t from 'tap';
+import { newStore, runSeed } from './campaign.js';
+import { newTally } from './explore.js';
+import { PLANTED_BUGS } from './planted-bugs.js';
+
+const SECONDS_MAX = 40;
+
+t.test('planted bugs are found', async (t) => {
+  const firstSeed = Number(process.env.RAZORFS_SEED ?? randomInt(1e9));
+  t.comment(`seed ${firstSeed}`);
+  const store = await newStore();
+  const table: string[] = [];
+  for (const { name, plant } of PLANTED_BUGS) {
+    const tally = newTally();
+    const started = performance.now();
+    const seconds = (): number => (performance.now() - started) / 1000;
+    const remove = plant();
+    let isFound = false;
+    try {
+      for (let seed = firstSeed; !isFound && seconds() < SECONDS_MAX; seed++) {
+        isFound = (await runSeed(store, seed, tally)) !== undefined;
+      }
+    } finally {
+      remove();
+    }
+    t.ok(isFound, name);
+    const figures = `${seconds().toFixed(1).padStart(6)} s ${String(tally.crashStates).padStart(6)} states`;
+    table.push(`${figures}   ${name}${isFound ? '' : ': NOT FOUND'}`);
+  }
+  t.comment(`  found after`);
+  for (const line of table) t.comment(line);
+  const clean = await runSeed(store, firstSeed, newTally());
+  t.equal(clean, undefined, 'and without them there is none');
+});

@@ -1,0 +1,199 @@
+/**
+ * Bugs of the kind that a filesystem must not have, planted from outside into the real code, to see that the crash tests find them.
+ *
+ * Each is a method replaced; `plant` returns what takes the bug out again. The product has no switch for any of them.
+ */
+import { BlobStore } from '../../src/blobs/blob-store.js';
+import { SuperblockFile } from '../../src/store/superblock.js';
+import { PageFile } from '../../src/tree/page-file.js';
+import { PageStore } from '../../src/tree/page-store.js';
+import { Committer } from '../../src/volume/committer.js';
+import { Volume } from '../../src/volume/volume.js';
+import { Log } from '../../src/wal/log.js';
+import { FieldWriter } from '../../src/wal/record.js';
+import { SimulatedDisk } from './simulated-disk.js';
+
+export interface PlantedBug {
+  readonly name: string;
+  readonly plant: () => () => void;
+}
+
+type Method = (...parameters: never[]) => unknown;
+
+/** Replaces a method of a class; returns what puts it back. */
+function replace<Class extends object, Name extends keyof Class>(
+  prototype: Class,
+  name: Name,
+  make: (original: Class[Name]) => Class[Name] & ThisType<Class>,
+): () => void {
+  const original = prototype[name];
+  prototype[name] = make(original);
+  return () => {
+    prototype[name] = original;
+  };
+}
+
+const all =
+  (...restores: (() => void)[]): (() => void) =>
+  () => {
+    for (const restore of restores) restore();
+  };
+
+/** A record that is complete only when the next one begins, or the log is synced. */
+function delayRecords(): () => void {
+  let place: { bytes: Uint8Array; at: number } | undefined;
+  let complete = (): void => undefined;
+  const first = <Original extends Method>(original: Original): Original =>
+    function (this: unknown, ...parameters: never[]): unknown {
+      complete();
+      complete = () => undefined;
+      return original.apply(this, parameters);
+    } as unknown as Original;
+  return all(
+    replace(
+      FieldWriter.prototype,
+      'begin',
+      (original) =>
+        function (this: FieldWriter, bytes: Uint8Array, at: number): void {
+          place = { bytes, at: at - 32 };
+          original.call(this, bytes, at);
+        },
+    ),
+    replace(
+      Log.prototype,
+      'finish',
+      (original) =>
+        function (this: Log) {
+          const lsn = original.call(this);
+          if (place !== undefined) {
+            const { bytes, at } = place;
+            const checksum = bytes.slice(at, at + 4);
+            bytes.fill(0, at, at + 4);
+            complete = () => bytes.set(checksum, at);
+          }
+          return lsn;
+        },
+    ),
+    replace(Log.prototype, 'begin', first),
+    replace(Log.prototype, 'sync', first),
+    replace(Log.prototype, 'syncNow', first),
+  );
+}
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'the log is not synced before an fsync replies',
+    plant: () => replace(Log.prototype, 'sync', () => async () => undefined),
+  },
+  {
+    name: 'the log is synced after the superblock only',
+    plant: () => {
+      let syncLater = async (): Promise<void> => undefined;
+      return all(
+        replace(
+          Log.prototype,
+          'sync',
+          (original) =>
+            async function (this: Log) {
+              syncLater = () => original.call(this);
+            },
+        ),
+        replace(
+          SuperblockFile.prototype,
+          'write',
+          (original) =>
+            async function (this: SuperblockFile, superblock) {
+              await original.call(this, superblock);
+              await syncLater();
+            },
+        ),
+      );
+    },
+  },
+  {
+    name: 'a page is changed in place',
+    plant: () => replace(PageStore.prototype, 'writable', () => (page) => page),
+  },
+  { name: 'a reply goes out before the log record is complete', plant: delayRecords },
+  {
+    name: 'a checkpoint frees pages one epoch early',
+    plant: () => {
+      const finish = PageStore.prototype.finishCheckpoint;
+      return all(
+        replace(
+          PageStore.prototype,
+          'beginCheckpoint',
+          (original) =>
+            function (this: PageStore) {
+              const checkpoint = original.call(this);
+              finish.call(this, checkpoint);
+              return checkpoint;
+            },
+        ),
+        replace(PageStore.prototype, 'finishCheckpoint', () => () => undefined),
+      );
+    },
+  },
+  {
+    name: 'the barrier of a rename is ignored',
+    plant: () =>
+      replace(
+        Volume.prototype,
+        'perform',
+        (original) =>
+          function (this: Volume, operation, request) {
+            const without =
+              operation.type === 'rename' ? { ...operation, barrier: 0 as typeof operation.barrier } : operation;
+            original.call(this, without, request);
+          },
+      ),
+  },
+  {
+    name: 'a blob is cut before the log is durable',
+    plant: () =>
+      replace(
+        BlobStore.prototype,
+        'cutLater',
+        () =>
+          function (this: BlobStore, id, size) {
+            if (this.file(id).size() > size) this.file(id).truncate(size);
+          },
+      ),
+  },
+  {
+    name: 'a blob is cut for a growth without a commit before it',
+    plant: () => replace(Committer.prototype, 'commitNow', () => () => undefined),
+  },
+  {
+    name: 'the superblock is written before the pages are durable',
+    plant: () => replace(PageFile.prototype, 'sync', () => async () => undefined),
+  },
+  {
+    name: 'an fsync does not sync the blob',
+    plant: () => replace(BlobStore.prototype, 'isUnsynced', () => () => false),
+  },
+  {
+    name: 'names in directories are not synced',
+    plant: () => replace(SimulatedDisk.prototype, 'syncDirectory', () => () => undefined),
+  },
+  {
+    name: 'a superblock found after the death of the process is taken for durable',
+    plant: () => replace(SuperblockFile.prototype, 'syncNow', () => () => undefined),
+  },
+  {
+    name: 'data of a process that died is taken for durable',
+    plant: () => replace(BlobStore.prototype, 'adopt', () => () => undefined),
+  },
+  {
+    name: 'recovery begins its log where it found the old one',
+    plant: () =>
+      replace(
+        Log.prototype,
+        'startAt',
+        (original) =>
+          function (this: Log, lsn) {
+            original.call(this, lsn, lsn);
+          },
+      ),
+  },
+];
