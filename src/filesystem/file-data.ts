@@ -233,10 +233,14 @@ export class FileData {
     return position;
   }
 
-  /** Bytes that the file's data takes on the host. */
+  /**
+   * Bytes that the file's data takes on the host. Small files count as whole: to look at the extent itself would mean to read,
+   * and check, a file's data from the disk for each stat.
+   */
   allocatedBytes(inode: Inode): number {
     if (inode.storage === STORAGE_BLOB) return this.#volume.state.blobs.file(inode.blob).allocatedBytes();
-    return inode.storage === STORAGE_PACK ? this.#extent(inode).length : 0;
+    if (inode.storage !== STORAGE_PACK) return 0;
+    return inode.size <= SMALL_FILE_BYTES_MAX ? inode.size : this.#extent(inode).length;
   }
 
   // ── Copying ──────────────────────────────────────────────────────────────────────────────────────────────────────────
