@@ -15,7 +15,10 @@ export class ArenaReader {
   readonly recordName: string;
   readonly #segmentName: (index: number) => string;
   readonly segmentBytes: number;
+  /** The end that the superblock names. */
   readonly end: number;
+  /** The address after the last record that was read: where the next one may go at the earliest. */
+  reached = ARENA_SEGMENT_HEADER_BYTES;
   readonly #files = new Map<number, DiskFile | undefined>();
   #buffer = Buffer.alloc(64 * 1024);
 
@@ -58,14 +61,16 @@ export class ArenaReader {
     this.payload = new Uint8Array(0);
     const where = `the ${this.recordName} at ${address}`;
     const offset = address % this.segmentBytes;
-    if (!(address < this.end) || offset < ARENA_SEGMENT_HEADER_BYTES || offset % 8 !== 0) {
+    if (address > Number.MAX_SAFE_INTEGER || offset < ARENA_SEGMENT_HEADER_BYTES || offset % 8 !== 0) {
       return `${where} is at no address of a record`;
     }
     const index = Math.floor(address / this.segmentBytes);
     try {
       const file = this.#file(index);
       if (file === undefined) return `${where} is in ${this.#segmentName(index)}, which is missing`;
-      return this.#check(file, offset, object, kind, minor, where);
+      const problem = this.#check(file, offset, object, kind, minor, where);
+      if (problem === undefined) this.reached = Math.max(this.reached, address + this.size);
+      return problem;
     } catch (error) {
       if (error instanceof DiskError) return `${where} cannot be read (${error.code})`;
       throw error;
@@ -111,9 +116,36 @@ export class ArenaReader {
     return undefined;
   }
 
-  /** Whether the file of a segment is there. */
-  hasSegment(index: number): boolean {
-    return this.#file(index) !== undefined;
+  /** The segments that have a file, and the file's size. */
+  *segments(): Generator<{ readonly index: number; readonly size: number }> {
+    const first = this.#segmentName(0);
+    const directory = first.includes('/') ? first.slice(0, first.lastIndexOf('/')) : '';
+    if (!this.#disk.exists(directory)) return;
+    for (const name of this.#disk.list(directory)) {
+      const index = Number(/\d+/.exec(name)?.[0] ?? 0);
+      const path = directory === '' ? name : `${directory}/${name}`;
+      if (this.#segmentName(index) !== path) continue;
+      const file = this.#file(index);
+      if (file !== undefined) yield { index, size: file.size() };
+    }
+  }
+
+  /** Whether the end that the superblock names lies within its file and after all records that were read. */
+  endProblem(): string | undefined {
+    if (this.reached > this.end) return `ends at ${this.end}, but there is a ${this.recordName} before ${this.reached}`;
+    if (this.end <= ARENA_SEGMENT_HEADER_BYTES) return undefined;
+    const index = Math.floor((this.end - 1) / this.segmentBytes);
+    const bytes = this.end - index * this.segmentBytes;
+    const size = this.#file(index)?.size();
+    if (size === undefined) return `ends at ${this.end}, but ${this.#segmentName(index)} is missing`;
+    return size < bytes ? `${this.#segmentName(index)} has ${size} bytes, should have ${bytes} at least` : undefined;
+  }
+
+  /** An end that lies after everything that there is. */
+  endAfterAll(): number {
+    let end = this.reached;
+    for (const { index, size } of this.segments()) end = Math.max(end, index * this.segmentBytes + size);
+    return Math.ceil(end / 8) * 8;
   }
 
   close(): void {

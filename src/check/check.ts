@@ -11,6 +11,7 @@ import { chooseSuperblock, readSlots, type Superblock } from '../store/superbloc
 import { ROOT_INO } from '../store/units.js';
 import { ARENA_STRINGS } from '../volume/items.js';
 import { LOG_DIRECTORY } from '../wal/log.js';
+import type { ArenaReader } from './arena-reader.js';
 import { BlobCheck } from './blobs.js';
 import { type FindingListener, Findings, type ProgressListener } from './findings.js';
 import { InodePass } from './inode-pass.js';
@@ -38,6 +39,9 @@ export interface CheckResult {
   /** The highest numbers that are in use. */
   readonly inoMax: number;
   readonly blobMax: number;
+  /** Ends of strings and packs that are right. */
+  readonly stringsEnd: number;
+  readonly packsEnd: number;
 }
 
 const WORD = 0x1_0000_0000;
@@ -64,10 +68,28 @@ export async function checkStore(disk: Disk, options: CheckOptions): Promise<Che
     await blobs.finish(survey.deadBlobs, isWhole, options.onProgress);
     checkCounters(superblock, survey, pass, blobs, findings);
     const { dataBytes, inoMax } = pass;
-    return { superblock, findings, log, survey, dataBytes, inoMax, blobMax: blobs.blobMax };
+    return {
+      superblock,
+      findings,
+      log,
+      survey,
+      dataBytes,
+      inoMax,
+      blobMax: blobs.blobMax,
+      stringsEnd: checkedEnd(store.strings, findings),
+      packsEnd: checkedEnd(store.packs, findings),
+    };
   } finally {
     store.close();
   }
+}
+
+/** The end of an arena: that of the superblock if it can be right, otherwise one after all that there is. */
+function checkedEnd(arena: ArenaReader, findings: Findings): number {
+  const problem = arena.endProblem();
+  if (problem === undefined) return arena.end;
+  findings.error('counter', `${arena.recordName}s`, problem, 'new ones might be written over others');
+  return arena.endAfterAll();
 }
 
 /** A crash while a superblock is written leaves a torn slot, which the next mount writes anew. */

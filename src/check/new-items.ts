@@ -5,10 +5,11 @@
 import { packSegmentName } from '../blobs/packs.js';
 import { Arena, recordBytes } from '../store/arena.js';
 import type { Disk } from '../store/disk.js';
-import type { Superblock } from '../store/superblock.js';
+import { asAddress } from '../store/units.js';
 import { stringsSegmentName } from '../strings/string-table.js';
 import { highWord, keyWord2, lowWord } from '../tree/key.js';
 import { ADDRESS_BYTES, DIRENT_BYTES, KIND_DIRENT, KIND_EXTENT, VOLUME_OBJECT, writeU64 } from '../volume/items.js';
+import type { CheckResult } from './check.js';
 import { compareKeys } from './page-reader.js';
 
 /** An item to be added, or to take the place of the one with its key. */
@@ -24,15 +25,15 @@ export class NewItems {
   readonly strings: Arena;
   readonly packs: Arena;
 
-  constructor(disk: Disk, superblock: Superblock) {
+  constructor(disk: Disk, { superblock, stringsEnd, packsEnd }: CheckResult) {
     const segmentBytes = superblock.geometry.arenaSegmentBytes;
-    this.strings = new Arena(disk, superblock.stringsEnd, {
+    this.strings = new Arena(disk, asAddress(stringsEnd), {
       recordName: 'string',
       segmentName: stringsSegmentName,
       segmentBytes,
       readOnly: false,
     });
-    this.packs = new Arena(disk, superblock.packsEnd, {
+    this.packs = new Arena(disk, asAddress(packsEnd), {
       recordName: 'pack extent',
       segmentName: packSegmentName,
       segmentBytes,

@@ -223,9 +223,7 @@ export class Rebuild {
       [ARENA_STRINGS, store.strings],
       [ARENA_PACKS, store.packs],
     ] as const) {
-      for (let index = 0; index * reader.segmentBytes < reader.end; index++) {
-        if (reader.hasSegment(index)) this.#addLive(segmentMinor(arena, index), 0);
-      }
+      for (const { index } of reader.segments()) this.#addLive(segmentMinor(arena, index), 0);
     }
     for (const [minor, bytes] of this.#live) {
       const value = new Uint32Array(2);

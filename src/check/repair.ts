@@ -14,7 +14,7 @@ import { crc32cPages } from '../native/addon.js';
 import { type Disk, DiskError } from '../store/disk.js';
 import { PAGE_SIZE } from '../store/geometry.js';
 import { encodeSuperblock, readSlots, SUPERBLOCK_NAME, type Superblock } from '../store/superblock.js';
-import { asBlobId, asEpoch, asIno, asLsn } from '../store/units.js';
+import { asAddress, asBlobId, asEpoch, asIno, asLsn } from '../store/units.js';
 import { nodesSegmentName } from '../tree/page-file.js';
 import { REFERENCE_BLOCK_HEADER_WORDS, REFERENCES_PER_BLOCK, referencesName } from '../tree/references.js';
 import { LOG_DIRECTORY, LOG_SEGMENT_HEADER_BYTES } from '../wal/log.js';
@@ -120,6 +120,8 @@ async function sameTree(disk: Disk, result: CheckResult): Promise<MadeTree> {
       nodesCapacity: survey.references.length,
       inodes: survey.table.length,
       dataBytes,
+      stringsEnd: asAddress(result.stringsEnd),
+      packsEnd: asAddress(result.packsEnd),
       nextIno: asIno(Math.max(superblock.nextIno, result.inoMax + 1)),
       nextBlob: asBlobId(Math.max(superblock.nextBlob, result.blobMax + 1)),
     },
@@ -130,7 +132,7 @@ async function sameTree(disk: Disk, result: CheckResult): Promise<MadeTree> {
 async function newTree(disk: Disk, result: CheckResult, epoch: Superblock['epoch'], now: number): Promise<MadeTree> {
   const { superblock, survey } = result;
   const store = new StoreUnderCheck(disk, superblock);
-  const items = new NewItems(disk, superblock);
+  const items = new NewItems(disk, result);
   try {
     const leaves = survivingLeaves(store, survey);
     const fates = new InodeFates(store);

@@ -58,6 +58,9 @@ const FLAG_CLEAN = 1;
 /** Where the 64-bit numbers are, in the order of the table. */
 const NUMBER_OFFSETS = [32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 224];
 
+/** More than any store comes to, and so far below 2^53 that counting on from it stays exact. */
+const NUMBER_MAX = 2n ** 52n;
+
 export interface Superblock {
   /** 32 hexadecimal digits. */
   readonly uuid: string;
@@ -133,7 +136,7 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
   const numbers: number[] = [];
   for (const offset of NUMBER_OFFSETS) {
     const value = slot.readBigUInt64LE(offset);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) return { kind: 'invalid', reason: `byte ${offset} is out of range` };
+    if (value > NUMBER_MAX) return { kind: 'invalid', reason: `byte ${offset} is out of range` };
     numbers.push(Number(value));
   }
   const logarithms = [slot.readUInt32LE(132), slot.readUInt32LE(136), slot.readUInt32LE(140)];
@@ -166,6 +169,9 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
   const { root, nodesCapacity } = superblock;
   if (nodesCapacity > 0xffff_ffff || root === 0 || root >= nodesCapacity) {
     return { kind: 'invalid', reason: `root page ${root} of ${nodesCapacity}` };
+  }
+  if (superblock.stringsEnd % 8 !== 0 || superblock.packsEnd % 8 !== 0) {
+    return { kind: 'invalid', reason: 'end of strings or packs is no address' };
   }
   if (superblock.nextIno < 2 || superblock.nextBlob < 1) return { kind: 'invalid', reason: 'counters out of range' };
   return { kind: 'valid', superblock };
