@@ -3,7 +3,7 @@
  */
 import { InvalidArgumentError } from 'commander';
 import { LABEL_BYTES_MAX } from '../store/superblock.js';
-import { parseDuration } from './quantities.js';
+import { parseBytes, parseDuration } from './quantities.js';
 
 /** An option that may be given several times: all its values, in order. */
 export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
@@ -15,6 +15,15 @@ export function commitInterval(text: string): number {
     throw new InvalidArgumentError('It is a time such as 500ms, 5s or 1m, up to a day.');
   }
   return milliseconds;
+}
+
+/** A rate in bytes a second; 0 is no limit, and becomes the largest number, since JSON knows no infinity. */
+export function bytesPerSecond(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === undefined) {
+    throw new InvalidArgumentError('It is a number of bytes such as 500K, 64M or 1G, or 0 for no limit.');
+  }
+  return bytes === 0 ? Number.MAX_SAFE_INTEGER : bytes;
 }
 
 /** A store's label. */

@@ -9,6 +9,7 @@ import { mkfsCommand } from './mkfs.js';
 import { mountCommand } from './mount.js';
 import { printError } from './output.js';
 import { restartCommand } from './restart.js';
+import { scrubCommand } from './scrub.js';
 import { statusCommand } from './status.js';
 import { umountCommand } from './umount.js';
 
@@ -40,7 +41,14 @@ function program(): Command {
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`razorfs: ${text.replace(/^error: /, '')}`) });
-  for (const command of [mountCommand(), umountCommand(), statusCommand(), restartCommand(), mkfsCommand()]) {
+  for (const command of [
+    mountCommand(),
+    umountCommand(),
+    statusCommand(),
+    restartCommand(),
+    scrubCommand(),
+    mkfsCommand(),
+  ]) {
     root.addCommand(command.copyInheritedSettings(root), { isDefault: command.name() === 'mount' });
   }
   return root;

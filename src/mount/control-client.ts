@@ -2,11 +2,13 @@
  * A command's side of the control socket: asks a serving process, or waits for its end.
  */
 import { connect, type Socket } from 'node:net';
+import type { ScrubStatus } from '../volume/scrub.js';
 import {
   type ControlAnswer,
   type ControlRequest,
   LineSplitter,
   type MountStatus,
+  type ScrubRequest,
   SocketDirectory,
 } from './control-protocol.js';
 import { MountError } from './mount-error.js';
@@ -65,6 +67,12 @@ export class ControlClient {
   /** Asks the daemon to hand its mount over to a new process; await `ended` for its end. */
   async restart(): Promise<void> {
     await this.#ask({ command: 'restart' });
+  }
+
+  /** Begins, stops, or asks after a scrub. Undefined when the daemon ended meanwhile, null when there was no scrub. */
+  async scrub(request: ScrubRequest): Promise<ScrubStatus | null | undefined> {
+    const answer = await this.#ask(request);
+    return answer?.answer === 'scrub' ? answer.scrub : undefined;
   }
 
   close(): void {

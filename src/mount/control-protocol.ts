@@ -8,15 +8,32 @@
 import { closeSync, openSync } from 'node:fs';
 import type { VolatileKind } from '../store/volatile.js';
 import type { VolumeStatus } from '../volume/options.js';
+import type { ScrubStatus } from '../volume/scrub.js';
 
 export const CONTROL_SOCKET = 'control.sock';
 
-export type ControlRequest = { readonly command: 'status' | 'stop' | 'restart' };
+/** `scrub` begins one, unless one is running. */
+export type ScrubRequest =
+  | { readonly command: 'scrub'; readonly bytesPerSecond: number }
+  | { readonly command: 'scrub-status' | 'scrub-stop' };
+
+export type ControlRequest = { readonly command: 'status' | 'stop' | 'restart' } | ScrubRequest;
+
+export const CONTROL_COMMANDS: readonly ControlRequest['command'][] = [
+  'status',
+  'stop',
+  'restart',
+  'scrub',
+  'scrub-status',
+  'scrub-stop',
+];
 
 export type ControlAnswer =
   | { readonly answer: 'status'; readonly status: MountStatus }
   /** The mount is being taken down; `stopped` will follow. */
   | { readonly answer: 'stopping' }
+  /** The present scrub, or the last one of this process; null when there was none. */
+  | { readonly answer: 'scrub'; readonly scrub: ScrubStatus | null }
   /** This process ends, and another goes on with the same mount. */
   | { readonly answer: 'restarting' }
   /** The daemon has ended. `error` is empty when the store was left clean. */

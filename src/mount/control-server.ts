@@ -6,7 +6,9 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ScrubStatus } from '../volume/scrub.js';
 import {
+  CONTROL_COMMANDS,
   type ControlAnswer,
   type ControlRequest,
   LineSplitter,
@@ -28,6 +30,10 @@ export interface ControlledMount {
   stop(reason: string): void;
   /** Begins to hand the mount over to a new process; returns at once. */
   restart(): void;
+  /** Begins a scrub that reads at most so many bytes a second, unless one is running. */
+  scrub(bytesPerSecond: number): void;
+  stopScrub(): void;
+  scrubStatus(): ScrubStatus | null;
 }
 
 export class ControlServer {
@@ -130,6 +136,14 @@ export class ControlServer {
       case 'restart':
         mount.restart();
         return { answer: 'restarting' };
+      case 'scrub':
+        mount.scrub(request.bytesPerSecond);
+        return { answer: 'scrub', scrub: mount.scrubStatus() };
+      case 'scrub-stop':
+        mount.stopScrub();
+        return { answer: 'scrub', scrub: mount.scrubStatus() };
+      case 'scrub-status':
+        return { answer: 'scrub', scrub: mount.scrubStatus() };
       case undefined:
         return { answer: 'refused', message: 'not a request that this version knows' };
     }
@@ -140,8 +154,12 @@ function parseRequest(line: string): ControlRequest | undefined {
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value === 'object' && value !== null && 'command' in value) {
-      const { command } = value;
-      return command === 'status' || command === 'stop' || command === 'restart' ? { command } : undefined;
+      const command = CONTROL_COMMANDS.find((known) => known === value.command);
+      if (command !== 'scrub') {
+        return command === undefined ? undefined : { command };
+      }
+      const bytesPerSecond = 'bytesPerSecond' in value ? value.bytesPerSecond : undefined;
+      return typeof bytesPerSecond === 'number' && bytesPerSecond > 0 ? { command, bytesPerSecond } : undefined;
     }
   } catch {
     // Not JSON: no request.

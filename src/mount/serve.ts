@@ -14,6 +14,7 @@ import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
 import { resend } from '../fuse/notify.js';
 import { Session, type SessionEnd } from '../fuse/session.js';
 import { volatileKind } from '../store/volatile.js';
+import { Scrub, type ScrubStatus } from '../volume/scrub.js';
 import type { MountStatus } from './control-protocol.js';
 import { type ControlledMount, ControlServer, type ServiceEnd } from './control-server.js';
 import type { Terminal } from './log.js';
@@ -29,6 +30,7 @@ import type { Deaths, InheritedMount } from './worker-protocol.js';
 /** After a signal, how long those who still have files open may go on before their mount ends under them. */
 const GRACE_MS = 10_000;
 const USERS_LOGGED_MAX = 5;
+const FINDINGS_LOGGED_MAX = 20;
 const NO_DEATHS: Deaths = { count: 0, last: '' };
 
 /** Mounts as asked. `terminal` receives what the log says, for a person. Everything is undone when it throws. */
@@ -77,6 +79,7 @@ export class ServedMount implements ControlledMount {
   readonly #deaths: Deaths;
   #stopping = false;
   #restarting = false;
+  #scrub: Scrub | undefined;
 
   /** Mounts the opened store, and begins to serve it. */
   static async start(mountPoint: string, store: OpenedStore, options: MountOptions): Promise<ServedMount> {
@@ -188,6 +191,32 @@ export class ServedMount implements ControlledMount {
     void this.#session.stop();
   }
 
+  scrub(bytesPerSecond: number): void {
+    if (this.#scrub?.status().state === 'running') {
+      return;
+    }
+    const { log } = this.#store;
+    const scrub = new Scrub(this.#store.volume.state, bytesPerSecond);
+    this.#scrub = scrub;
+    log.info({ bytesPerSecond }, 'scrub begun');
+    void scrub.ended.then(() => {
+      const { findings, ...result } = scrub.status();
+      if (result.problems === 0) {
+        log.info(result, 'scrub ended');
+      } else {
+        log.error({ ...result, findings: findings.slice(0, FINDINGS_LOGGED_MAX) }, 'scrub ended: damage was found');
+      }
+    });
+  }
+
+  stopScrub(): void {
+    this.#scrub?.stop();
+  }
+
+  scrubStatus(): ScrubStatus | null {
+    return this.#scrub?.status() ?? null;
+  }
+
   async #takeDown(): Promise<void> {
     const { mountPoint } = this.report;
     const { log } = this.#store;
@@ -208,6 +237,8 @@ export class ServedMount implements ControlledMount {
 
   async #serveToTheEnd(): Promise<ServiceEnd> {
     const end = await this.#session.ended;
+    this.#scrub?.stop();
+    await this.#scrub?.ended;
     const result = end.reason === 'stopped' && this.#restarting ? await this.#handOver() : await this.#finish(end);
     await this.#control.dismiss(result);
     return result;

@@ -236,6 +236,16 @@ export class Arena {
     return false;
   }
 
+  /** The key of the item that points to a record, as the record says. */
+  owner(address: Address): RecordOwner {
+    const { words, word } = this.#header(address);
+    return {
+      object: words[word + 5] * WORD + words[word + 4],
+      kind: words[word + 7] >>> 24,
+      minor: (words[word + 7] & 0xff_ffff) * WORD + words[word + 6],
+    };
+  }
+
   /** Bytes set aside for a record's payload. */
   capacity(address: Address): number {
     const { words, word } = this.#header(address);
@@ -267,12 +277,8 @@ export class Arena {
       const capacity = words[word + 2];
       if (capacity === 0 && words[word + 1] === 0 && words[word] === 0) return;
       if (offset + ARENA_RECORD_HEADER_BYTES + capacity > allocated) return;
-      const owner = {
-        object: words[word + 5] * WORD + words[word + 4],
-        kind: words[word + 7] >>> 24,
-        minor: (words[word + 7] & 0xff_ffff) * WORD + words[word + 6],
-      };
-      yield { address: asAddress(index * segmentBytes + offset), owner };
+      const address = asAddress(index * segmentBytes + offset);
+      yield { address, owner: this.owner(address) };
       offset += recordBytes(capacity);
     }
   }

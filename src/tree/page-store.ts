@@ -45,6 +45,8 @@ export class PageStore {
   readonly #references: References;
   /** The current epoch: pages born in it may be changed in place. */
   #epoch: Epoch;
+  /** The epoch of the last checkpoint that is durable. */
+  #durableEpoch: Epoch;
   #born: PageNumber[] = [];
   #freed: PageNumber[] = [];
 
@@ -53,6 +55,7 @@ export class PageStore {
     this.file = file;
     this.#references = references;
     this.#epoch = epoch;
+    this.#durableEpoch = asEpoch(epoch - 1);
   }
 
   /** Makes the files of a new store, whose first epoch is 1. */
@@ -118,6 +121,11 @@ export class PageStore {
 
   base(page: PageNumber): number {
     return this.file.base(page);
+  }
+
+  /** Whether a page has its final content and checksum on its way to the disk: it is of a checkpoint that is durable. */
+  isSealed(page: PageNumber): boolean {
+    return this.file.birth(page) <= this.#durableEpoch;
   }
 
   count(page: PageNumber): number {
@@ -191,6 +199,7 @@ export class PageStore {
 
   /** The checkpoint's superblock is durable: pages that it does not reach may be used again. */
   finishCheckpoint(checkpoint: PageCheckpoint): void {
+    this.#durableEpoch = checkpoint.epoch;
     this.#references.release(checkpoint.freed);
   }
 

@@ -53,6 +53,16 @@ export interface RecoveryReport {
   readonly milliseconds: number;
 }
 
+/** What opening a store read-only that had been unmounted properly comes to. */
+export const NO_RECOVERY: RecoveryReport = {
+  clean: true,
+  powerLoss: false,
+  operationsReplayed: 0,
+  orphansReclaimed: 0,
+  filesClamped: 0,
+  milliseconds: 0,
+};
+
 export interface VolumeStatus {
   readonly uuid: string;
   readonly label: string;

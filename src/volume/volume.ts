@@ -24,7 +24,7 @@ import { createStore } from './create.js';
 import { type Timestamp, timestampOf } from './inode.js';
 import { isLackOfSpace, type MaintainedVolume, Maintenance } from './maintenance.js';
 import { encodedBytesMax, encodeOperation, type Operation, operationCode } from './operation.js';
-import type { RecoveryReport, VolumeOptions, VolumeStatus } from './options.js';
+import { NO_RECOVERY, type RecoveryReport, type VolumeOptions, type VolumeStatus } from './options.js';
 import { replay, reserveFor } from './recovery.js';
 import { VolumeState } from './state.js';
 
@@ -171,16 +171,7 @@ export class Volume implements MaintainedVolume {
   }
 
   get recovery(): RecoveryReport {
-    return (
-      this.#recovery ?? {
-        clean: true,
-        powerLoss: false,
-        operationsReplayed: 0,
-        orphansReclaimed: 0,
-        filesClamped: 0,
-        milliseconds: 0,
-      }
-    );
+    return this.#recovery ?? NO_RECOVERY;
   }
 
   // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

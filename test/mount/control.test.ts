@@ -55,6 +55,16 @@ class StandIn implements ControlledMount {
   restart(): void {
     this.restarts++;
   }
+  rates: number[] = [];
+  scrub(bytesPerSecond: number): void {
+    this.rates.push(bytesPerSecond);
+  }
+  stopScrub(): void {
+    this.rates.push(0);
+  }
+  scrubStatus(): null {
+    return null;
+  }
 }
 
 async function serving(store: string): Promise<[ControlServer, StandIn]> {
@@ -86,6 +96,18 @@ t.test('an end that was not clean reaches the client', async (t) => {
   server.withdraw();
   await server.dismiss({ outcome: 'failed', error: 'no space' });
   t.same(await client?.ended, { outcome: 'failed', error: 'no space' });
+});
+
+t.test('scrubs are passed on', async (t) => {
+  const store = t.testdir();
+  const [server, mount] = await serving(store);
+  const client = await ControlClient.connect(store);
+  t.equal(await client?.scrub({ command: 'scrub', bytesPerSecond: 1000 }), null);
+  t.equal(await client?.scrub({ command: 'scrub-stop' }), null);
+  t.equal(await client?.scrub({ command: 'scrub', bytesPerSecond: -1 }), undefined, 'refused');
+  t.same(mount.rates, [1000, 0]);
+  server.withdraw();
+  await server.dismiss({ outcome: 'clean' });
 });
 
 t.test('a restart is not an end', async (t) => {
