@@ -9,7 +9,7 @@ import { SMALL_FILE_BYTES_MAX } from '../blobs/packs.js';
 import { EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP } from '../errors/errno.js';
 import type { DiskFile } from '../store/disk.js';
 import { asAddress, type BlobId, type Ino } from '../store/units.js';
-import { Inode, STORAGE_BLOB, STORAGE_PACK } from '../volume/inode.js';
+import { Inode, STORAGE_BLOB, STORAGE_PACK, type Timestamp } from '../volume/inode.js';
 import { KIND_EXTENT, readU64 } from '../volume/items.js';
 import { isDirectory, isRegular } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
@@ -80,7 +80,7 @@ export class FileData {
 
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Writes a range; `modeOf` gives the mode that the file has afterwards. */
+  /** Writes a range; `modeOf` gives the mode that the file has afterwards. See `FileSystemOperations.write` for `isTimed`. */
   write(
     ino: Ino,
     position: number,
@@ -89,6 +89,7 @@ export class FileData {
     at: number,
     modeOf: (mode: number) => number,
     caller: Caller,
+    isTimed: boolean,
   ): void {
     const volume = this.#volume;
     volume.assertWritable();
@@ -97,7 +98,7 @@ export class FileData {
     if (end > FILE_BYTES_MAX) throw EFBIG;
     if (length === 0) return;
     const mode = modeOf(inode.mode);
-    const time = volume.now();
+    const time = (isTimed ? timeOfLastChange(inode) : undefined) ?? volume.now();
     if (inode.storage !== STORAGE_BLOB && end <= SMALL_FILE_BYTES_MAX) {
       const data = from.subarray(at, at + length);
       volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
@@ -263,7 +264,7 @@ export class FileData {
     else if (source.storage === STORAGE_BLOB) {
       this.#volume.state.blobs.file(source.blob).read(data, 0, count, fromPosition);
     }
-    this.write(to, toPosition, count, data, 0, modeOf, caller);
+    this.write(to, toPosition, count, data, 0, modeOf, caller, false);
     return count;
   }
 
@@ -272,6 +273,16 @@ export class FileData {
     const inode = load(this.#volume, ino, this.#inode);
     return inode.storage === STORAGE_BLOB ? inode.blob : undefined;
   }
+}
+
+/**
+ * When the content was changed last, if nothing but the content was changed since. A write that moves mtime and ctime in the kernel
+ * moves both, and the kernel sends them unless they are what it sent before, when both are equal: then they must stay. Otherwise
+ * it sends them before or after the data.
+ */
+function timeOfLastChange(inode: Inode): Timestamp | undefined {
+  const { mtimeSeconds: seconds, mtimeNanoseconds: nanoseconds, ctimeSeconds, ctimeNanoseconds } = inode;
+  return seconds === ctimeSeconds && nanoseconds === ctimeNanoseconds ? { seconds, nanoseconds } : undefined;
 }
 
 function zerosAfter(into: Uint8Array, at: number, got: number, count: number): number {

@@ -139,9 +139,10 @@ export class FileSystem implements FileSystemOperations {
     at: number,
     killPrivileges: boolean,
     caller: Caller,
+    isTimed = false,
   ): void {
     const modeOf = killPrivileges ? withoutPrivileges : sameMode;
-    this.#data.write(ino, position, length, from, at, modeOf, caller);
+    this.#data.write(ino, position, length, from, at, modeOf, caller, isTimed);
     if (killPrivileges) this.#dropCapabilities(ino, caller);
   }
 

@@ -105,7 +105,10 @@ export interface FileSystemOperations {
 
   /** Reads into `into` at `at`; returns the number of bytes, fewer than `length` only at the end of file. */
   read(ino: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number>;
-  /** Writes `length` bytes of `from` at `at`. All or an error. `killPrivileges`: FUSE_WRITE_KILL_SUIDGID. */
+  /**
+   * Writes `length` bytes of `from` at `at`. All or an error. `killPrivileges`: FUSE_WRITE_KILL_SUIDGID. `isTimed`: the caller
+   * keeps mtime and ctime itself, and sets them where they move (the kernel does for what comes from its writeback cache).
+   */
   write(
     ino: Ino,
     position: number,
@@ -114,6 +117,7 @@ export interface FileSystemOperations {
     at: number,
     killPrivileges: boolean,
     caller: Caller,
+    isTimed?: boolean,
   ): void;
   allocate(ino: Ino, mode: number, position: number, length: number, caller: Caller): void;
   /** SEEK_DATA and SEEK_HOLE; ENXIO past the end. */

@@ -103,6 +103,7 @@ export const FATTR_CTIME = 1 << 10;
 export const FATTR_KILL_SUIDGID = 1 << 11;
 
 /** fuse_write_in.write_flags */
+export const FUSE_WRITE_CACHE = 1 << 0;
 export const FUSE_WRITE_KILL_SUIDGID = 1 << 2;
 
 /** fuse_open_out.open_flags */

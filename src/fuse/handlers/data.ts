@@ -4,7 +4,7 @@
 import { EFBIG, EINVAL, EIO } from '../../errors/errno.js';
 import { SEEK_DATA, SEEK_HOLE } from '../../filesystem/operations.js';
 import { asIno } from '../../store/units.js';
-import { FUSE_WRITE_KILL_SUIDGID } from '../abi.js';
+import { FUSE_WRITE_CACHE, FUSE_WRITE_KILL_SUIDGID } from '../abi.js';
 import {
   fuse_copy_file_range_in,
   fuse_copy_file_range_out,
@@ -50,14 +50,17 @@ export function write(service: Service): number {
   const { request, reply } = service;
   const size = request.u32(WRITE_SIZE);
   const position = request.u64(WRITE_OFFSET, EFBIG);
-  const killPrivileges = (request.u32(WRITE_FLAGS) & FUSE_WRITE_KILL_SUIDGID) !== 0;
+  const flags = request.u32(WRITE_FLAGS);
+  const killPrivileges = (flags & FUSE_WRITE_KILL_SUIDGID) !== 0;
+  const isTimed = service.options.writebackCache && (flags & FUSE_WRITE_CACHE) !== 0;
   if (size > request.length - WRITE_DATA) {
     throw EINVAL;
   }
   if (position + size > Number.MAX_SAFE_INTEGER) {
     throw EFBIG;
   }
-  service.filesystem.write(request.node(), position, size, request.bytes, WRITE_DATA, killPrivileges, request.caller);
+  const { bytes, caller } = request;
+  service.filesystem.write(request.node(), position, size, bytes, WRITE_DATA, killPrivileges, caller, isTimed);
   reply.u64(PAYLOAD, size);
   return fuse_write_out.sizeof;
 }

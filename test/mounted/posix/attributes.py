@@ -152,3 +152,20 @@ def every_inode_has_its_own_number_that_stays(directory):
     equal(os.stat(directory + b"/renamed").st_ino, numbers[0])
     listed = {entry.name: entry.inode() for entry in os.scandir(directory)}
     equal(listed[b"1"], numbers[1], "the listing has the same number")
+
+
+@case
+def times_of_rewritten_files_survive_the_cache(directory):
+    require_root()
+    names = [create(directory + b"/%d" % number, b"x" * 50) for number in range(100)]
+    for name in names:
+        # Truncated and written within one tick of the kernel's clock.
+        create(name, b"y" * 83)
+        create(name, b"z" * 83)
+    before = [os.stat(name) for name in names]
+    # Inodes leave the kernel's memory: what the file system itself knows is asked for again.
+    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+        file.write("2")
+    for name, known in zip(names, before):
+        found = os.stat(name)
+        equal((found.st_mtime_ns, found.st_ctime_ns), (known.st_mtime_ns, known.st_ctime_ns), name)
