@@ -78,7 +78,7 @@ async function checkAndRepair(store: string, options: Options, report: CheckRepo
   const now = Date.now();
   const plan = planRepair(result, discardsLog);
   report.plan(plan.steps, `${store}/${backupDirectory(now)}`);
-  if (options.yes !== true && !(await confirmed(options))) {
+  if (options.yes !== true && !(await confirmed(store, options))) {
     report.summary(store, result, EXIT.uncorrected);
     return EXIT.uncorrected;
   }
@@ -103,11 +103,11 @@ const logWaits = (store: string, result: CheckResult): StoreError =>
   );
 
 /** Asks on the terminal. Throws StoreError when there is none. */
-async function confirmed(options: Options): Promise<boolean> {
+async function confirmed(store: string, options: Options): Promise<boolean> {
   if (options.json || !process.stdin.isTTY || !process.stdout.isTTY) {
     throw new StoreError(
       'damaged',
-      'Nothing was changed: there is no terminal to ask on.',
+      `Nothing in ${store} was changed: there is no terminal to ask on.`,
       'Add --yes to repair without being asked.',
     );
   }
