@@ -34,6 +34,8 @@ export class BlobStore {
   readonly #pins = new Map<BlobId, { readonly file: DiskFile; count: number }>();
   /** Sizes to which blobs are to be cut once the log is durable. */
   readonly #pendingCuts = new Map<BlobId, number>();
+  /** Blobs that were cut since they were last synced, and how often. */
+  readonly #unsyncedCuts = new Map<BlobId, number>();
 
   constructor(disk: Disk, readOnly: boolean) {
     this.#disk = disk;
@@ -137,7 +139,9 @@ export class BlobStore {
   }
 
   async #syncFile(id: BlobId): Promise<void> {
+    const cuts = this.#unsyncedCuts.get(id);
     await this.use(id, (file) => file.sync());
+    if (this.#unsyncedCuts.get(id) === cuts) this.#unsyncedCuts.delete(id);
     const directory = this.#newIn.get(id);
     if (directory === undefined) return;
     this.#disk.syncDirectory(directory);
@@ -159,13 +163,10 @@ export class BlobStore {
 
   // ── Cutting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Remembers to cut a blob once the log is durable. */
+  /** Remembers to cut a blob once the log is durable. A former process may have cut it already: the next sync covers that. */
   cutLater(id: BlobId, size: number): void {
+    this.#dirty.add(id);
     this.#pendingCuts.set(id, Math.min(size, this.#pendingCuts.get(id) ?? size));
-  }
-
-  hasPendingCut(id: BlobId): boolean {
-    return this.#pendingCuts.has(id);
   }
 
   /** The log was replayed past a later growth of the blob, which had cut it first. */
@@ -173,16 +174,18 @@ export class BlobStore {
     this.#pendingCuts.delete(id);
   }
 
+  /** Whether bytes that were cut off could come back if the blob, of `size` bytes as the log has it, grew now. */
+  hasCutEnd(id: BlobId, size: number): boolean {
+    return this.#unsyncedCuts.has(id) || this.file(id).size() > size;
+  }
+
   /** The log is durable: cuts the blob now, durably, because its end is about to be written again. */
-  settle(id: BlobId): void {
-    const size = this.#pendingCuts.get(id);
-    if (size === undefined) return;
+  cutNow(id: BlobId, size: number): void {
     const file = this.file(id);
-    if (file.size() > size) {
-      file.truncate(size);
-      file.syncNow();
-    }
+    if (file.size() > size) file.truncate(size);
+    file.syncNow();
     this.#pendingCuts.delete(id);
+    this.#unsyncedCuts.delete(id);
   }
 
   /** The cuts that wait for the log as it is now. */
@@ -198,6 +201,7 @@ export class BlobStore {
       const file = this.file(id);
       if (file.size() > size) {
         this.#dirty.add(id);
+        this.#unsyncedCuts.set(id, (this.#unsyncedCuts.get(id) ?? 0) + 1);
         file.truncate(size);
       }
     }
@@ -211,6 +215,7 @@ export class BlobStore {
     this.#dirty.delete(id);
     this.#newIn.delete(id);
     this.#pendingCuts.delete(id);
+    this.#unsyncedCuts.delete(id);
     this.#disk.remove(blobPath(id));
     this.#removedFrom.add(directoryOf(id));
   }

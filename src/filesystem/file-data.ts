@@ -131,13 +131,8 @@ export class FileData {
    * The cut is made durable first, so that a loss of power cannot bring the old bytes back under the new size.
    */
   #prepareGrowth(inode: Inode): void {
-    const { blobs } = this.#volume.state;
-    const file = blobs.file(inode.blob);
-    if (file.size() <= inode.size) return;
-    this.#volume.commitNow();
-    file.truncate(inode.size);
-    file.syncNow();
-    blobs.forgetCut(inode.blob);
+    const { blob, size } = inode;
+    if (this.#volume.state.blobs.hasCutEnd(blob, size)) this.#volume.cutNow(blob, size);
   }
 
   /** Cuts or extends a file. */

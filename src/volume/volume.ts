@@ -9,7 +9,7 @@
 import { BlobStore } from '../blobs/blob-store.js';
 import { Packs } from '../blobs/packs.js';
 import { EIO, EROFS } from '../errors/errno.js';
-import type { Disk } from '../store/disk.js';
+import { type Disk, DiskError } from '../store/disk.js';
 import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
 import { asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
 import { StringTable } from '../strings/string-table.js';
@@ -231,6 +231,7 @@ export class Volume implements MaintainedVolume {
       this.#append(operation, request);
     } catch (error) {
       if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();
+      else if (error instanceof DiskError) this.fail(error);
       throw error;
     }
     try {
@@ -295,10 +296,11 @@ export class Volume implements MaintainedVolume {
     return this.commit('all');
   }
 
-  /** Makes all operations durable at once, because what the last of them cut off is about to be destroyed. */
-  commitNow(): void {
+  /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */
+  cutNow(blob: BlobId, size: number): void {
     try {
       this.#committer.commitNow();
+      this.state.blobs.cutNow(blob, size);
     } catch (error) {
       this.fail(error);
       throw error;
