@@ -35,6 +35,7 @@ export class Checkpointer {
   readonly bookkeeping: Bookkeeping;
   #sequence: number;
   #running: Promise<void> | undefined;
+  #isWhole = true;
 
   constructor(
     state: VolumeState,
@@ -49,6 +50,11 @@ export class Checkpointer {
     this.#identity = identity;
     this.#sequence = sequence;
     this.bookkeeping = new Bookkeeping(state);
+  }
+
+  /** False when a checkpoint was begun and failed: the next would write over the one in force. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   get isRunning(): boolean {
@@ -68,10 +74,12 @@ export class Checkpointer {
 
   async #run(clean: boolean): Promise<void> {
     const state = this.#begin(clean);
+    this.#isWhole = false;
     const { blobs, strings, packs, pages } = this.#state;
     await Promise.all([blobs.syncAll(), strings.arena.sync(), packs.arena.sync()]);
     await pages.writeCheckpoint(state.pages);
     await this.#superblockFile.write(state.superblock);
+    this.#isWhole = true;
     pages.finishCheckpoint(state.pages);
     this.#log.recycle(state.superblock.lsn);
     await this.bookkeeping.deleteGarbage(state.garbage);

@@ -86,7 +86,8 @@ export class Maintenance {
       await this.#checkpointer.run(false);
       this.#compact(false);
     } catch (error) {
-      if (isLackOfSpace(error)) this.#log.warn({ err: error }, 'no space for a checkpoint; trying again later');
+      if (isLackOfSpace(error) && this.#checkpointer.isWhole)
+        this.#log.warn({ err: error }, 'no space for a checkpoint; trying again later');
       else this.#volume.fail(error);
     }
   }
