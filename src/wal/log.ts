@@ -37,6 +37,11 @@ export const LOG_RECORD_HEADER_BYTES = 32;
 export const LOG_SEGMENT_MAGIC = 0x4c57_5a52; // "RZWL"
 const LOG_SEGMENT_HEADER_USED_BYTES = 40;
 const PADDING = 0;
+/**
+ * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
+ * unsynced, and recovery leaves out as many numbers, so that such records are never found at a place that has their LSN.
+ */
+const UNSYNCED_SEGMENTS_MAX = 16;
 const WORD = 0x1_0000_0000;
 
 interface Segment {
@@ -71,6 +76,8 @@ export class Log {
   /** Segments before this number hold nothing that recovery needs. */
   #firstNeeded = 0;
   #unsynced = new Set<Segment>();
+  /** Segments whose sync is under way. */
+  #syncing = new Set<Segment>();
   readonly #writer = new FieldWriter();
   #hasSpare = true;
 
@@ -171,7 +178,7 @@ export class Log {
   /** An LSN in a segment that no file holds or ever held: where the log goes on after recovery. */
   firstUnusedLsn(atLeast: Lsn): Lsn {
     const used = Math.max(-1, ...this.#pool.map((segment) => segment.number));
-    return asLsn((Math.max(used, Math.floor(atLeast / this.#dataBytes)) + 1) * this.#dataBytes);
+    return asLsn((Math.max(used, Math.floor(atLeast / this.#dataBytes)) + UNSYNCED_SEGMENTS_MAX) * this.#dataBytes);
   }
 
   /**
@@ -237,6 +244,7 @@ export class Log {
 
   /** A file for a segment number: one that is no longer needed, or a new one. */
   #acquire(number: number): Segment {
+    if (this.#unsynced.size + this.#syncing.size >= UNSYNCED_SEGMENTS_MAX - 1) this.syncNow();
     let segment = this.#pool.find((candidate) => this.#isFree(candidate));
     if (segment === undefined) {
       segment = this.#createSegment();
@@ -309,16 +317,17 @@ export class Log {
     return this.#unsynced.size > 0;
   }
 
-  /** Makes all records appended so far durable. */
+  /** Makes all records appended so far durable. One call at a time. */
   async sync(): Promise<void> {
-    const segments = [...this.#unsynced];
-    this.#unsynced.clear();
-    await Promise.all(segments.map((segment) => segment.file.sync()));
+    this.#syncing = this.#unsynced;
+    this.#unsynced = new Set();
+    await Promise.all([...this.#syncing].map((segment) => segment.file.sync()));
+    this.#syncing = new Set();
   }
 
-  /** The same at once. */
+  /** The same at once, whatever sync is under way. */
   syncNow(): void {
-    for (const segment of this.#unsynced) segment.file.syncNow();
+    for (const segment of new Set([...this.#syncing, ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
   }
 
