@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -54,6 +56,24 @@ static napi_value open_fuse_device(napi_env env, napi_callback_info info) {
   (void)info;
   int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   return int_result(env, fd < 0 ? -errno : fd);
+}
+
+/*
+ * cloneFuseDevice(descriptor): a second descriptor of the same mount, with a queue of its own for requests that were read: when it
+ * is closed, those end with ECONNABORTED, and the mount stays (FUSE_DEV_IOC_CLONE).
+ */
+static napi_value clone_fuse_device(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  uint32_t original = (uint32_t)as_int(env, arguments[0]);
+  int fd = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return int_result(env, -errno);
+  if (ioctl(fd, FUSE_DEV_IOC_CLONE, &original) < 0) {
+    int failure = -errno;
+    close(fd);
+    return int_result(env, failure);
+  }
+  return int_result(env, fd);
 }
 
 /* mount(source, target, type, flags, data): 0 */
@@ -211,6 +231,7 @@ void add_fuse_device(napi_env env, napi_value exports) {
   add_function(env, exports, "unmount", unmount_file_system);
   add_function(env, exports, "socketPair", socket_pair);
   add_function(env, exports, "receiveFileDescriptor", receive_file_descriptor);
+  add_function(env, exports, "cloneFuseDevice", clone_fuse_device);
   add_function(env, exports, "sendFileDescriptor", send_file_descriptor);
   add_function(env, exports, "exchange", exchange);
   add_function(env, exports, "send", send_message);

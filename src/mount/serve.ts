@@ -7,11 +7,11 @@
  * The end has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes this
  * process do so; either way the session ends, and only then is the volume closed, the lock released, and success told.
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { FileSystem } from '../filesystem/filesystem.js';
+import { Connection } from '../fuse/connection.js';
 import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
-import { resend } from '../fuse/notify.js';
 import { Session, type SessionEnd } from '../fuse/session.js';
 import { volatileKind } from '../store/volatile.js';
 import { Scrub, type ScrubStatus } from '../volume/scrub.js';
@@ -70,7 +70,7 @@ export class ServedMount implements ControlledMount {
   /** Resolves at the end. It never rejects. */
   readonly ended: Promise<ServiceEnd>;
   readonly #store: OpenedStore;
-  readonly #fd: number;
+  readonly #connection: Connection;
   readonly #session: Session;
   readonly #control: ControlServer;
   readonly #startedAt = Date.now();
@@ -83,17 +83,17 @@ export class ServedMount implements ControlledMount {
 
   /** Mounts the opened store, and begins to serve it. */
   static async start(mountPoint: string, store: OpenedStore, options: MountOptions): Promise<ServedMount> {
-    const fd = mountFuse(mountPoint, store.path, { ...options, readOnly: isReadOnly(store) });
-    const session = makeSession(fd, store, options, false);
+    const connection = new Connection(mountFuse(mountPoint, store.path, { ...options, readOnly: isReadOnly(store) }));
+    const session = makeSession(connection, store, options, false);
     try {
       session.start();
       await session.ready;
       const control = await ControlServer.open(store.path);
-      return new ServedMount(mountPoint, store, fd, session, control, NO_DEATHS);
+      return new ServedMount(mountPoint, store, connection, session, control, NO_DEATHS);
     } catch (error) {
       await detachInChild(mountPoint, true);
       await session.stop();
-      closeSync(fd);
+      connection.close();
       throw error;
     }
   }
@@ -105,28 +105,28 @@ export class ServedMount implements ControlledMount {
     options: MountOptions,
     inherited: InheritedMount,
   ): Promise<ServedMount> {
-    const { fuse, deaths } = inherited;
-    const session = makeSession(fuse, store, options, true);
+    const connection = new Connection(inherited.fuse);
+    const session = makeSession(connection, store, options, true);
     const control = await ControlServer.open(store.path);
     session.start();
-    const errno = await session.notify(resend());
+    const errno = await connection.askAgain(session);
     if (errno !== 0) {
-      store.log.warn({ errno }, 'the kernel cannot send requests again: those under way are lost');
+      store.log.error({ errno }, 'requests under way could not be asked for again');
     }
-    return new ServedMount(mountPoint, store, fuse, session, control, deaths);
+    return new ServedMount(mountPoint, store, connection, session, control, inherited.deaths);
   }
 
   private constructor(
     mountPoint: string,
     store: OpenedStore,
-    fd: number,
+    connection: Connection,
     session: Session,
     control: ControlServer,
     deaths: Deaths,
   ) {
     const { recovery } = store.volume;
     this.#store = store;
-    this.#fd = fd;
+    this.#connection = connection;
     this.#session = session;
     this.#control = control;
     this.#deaths = deaths;
@@ -148,7 +148,7 @@ export class ServedMount implements ControlledMount {
 
   /** The descriptors that a supervisor shares, to hand them to another process. */
   get descriptors(): { readonly fuse: number; readonly lock: number } {
-    return { fuse: this.#fd, lock: this.#store.lockDescriptor };
+    return { fuse: this.#connection.mount, lock: this.#store.lockDescriptor };
   }
 
   status(): MountStatus {
@@ -259,7 +259,7 @@ export class ServedMount implements ControlledMount {
   async #finish(end: SessionEnd): Promise<ServiceEnd> {
     const { log } = this.#store;
     // Whoever still waits for an answer gets ENOTCONN from here on.
-    closeSync(this.#fd);
+    this.#connection.close();
     this.#control.withdraw();
     const { readOnlyReason } = this.#store.volume;
     let failure = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
@@ -280,10 +280,10 @@ export class ServedMount implements ControlledMount {
 
 const isReadOnly = (store: OpenedStore): boolean => store.volume.status().readOnlyReason !== '';
 
-function makeSession(fd: number, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
+function makeSession(connection: Connection, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
   const atime = isReadOnly(store) ? 'noatime' : options.accessTime;
   return new Session({
-    fd,
+    fd: connection.served,
     filesystem: new FileSystem(store.volume, { atime }),
     initialised,
     writebackCache: !options.writethrough,

@@ -17,6 +17,7 @@ interface Addon {
   unmount(target: string, flags: number): number;
   socketPair(): [number, number] | number;
   receiveFileDescriptor(socket: number): number;
+  cloneFuseDevice(fd: number): number;
   sendFileDescriptor(socket: number, fd: number): number;
   exchange(fd: number, reply: Uint8Array, replyLength: number, request: Uint8Array, spinMicroseconds: number): number;
   send(fd: number, message: Uint8Array, length: number): number;
@@ -66,6 +67,11 @@ export const unmount = addon.unmount;
 export const socketPair = addon.socketPair;
 /** Waits for the descriptor that the other end of `socket` sends (SCM_RIGHTS); it is made O_NONBLOCK. */
 export const receiveFileDescriptor = addon.receiveFileDescriptor;
+/**
+ * A second descriptor of the same mount: when it is closed, requests that were read through it and not answered end with
+ * ECONNABORTED, and the mount stays.
+ */
+export const cloneFuseDevice = addon.cloneFuseDevice;
 /** Sends a descriptor to the other end of `socket`; both processes then have it. */
 export const sendFileDescriptor = addon.sendFileDescriptor;
 /**

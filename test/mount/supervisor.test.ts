@@ -19,19 +19,21 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import { ControlClient } from '../../src/mount/control-client.js';
 import type { MountStatus } from '../../src/mount/control-protocol.js';
 import { DeathWatch } from '../../src/mount/death-watch.js';
 import type { MountRequest } from '../../src/mount/mount-request.js';
 import { Supervisor } from '../../src/mount/supervisor.js';
-import { razorfs, run } from '../cli/program.js';
+import type { Durability } from '../../src/volume/options.js';
+import { ROOT, razorfs, run } from '../cli/program.js';
 import { Place } from './mounting.js';
 
 /** Kills of the serving process under load. */
-const KILLS = 24;
+const KILLS = 16;
 const WRITERS = 3;
+const RAZORFSCK = path.join(ROOT, 'razorfsck');
 
 async function statusOf(store: string): Promise<MountStatus> {
   for (;;) {
@@ -102,7 +104,7 @@ t.test('what is open stays open', async (t) => {
   closeSync(named);
   closeSync(unlinked);
   t.match(await place.umount(), { code: EXIT.success });
-  t.match((await run(path.join(import.meta.dirname, '../../../razorfsck'), [place.store])).code, 0);
+  t.match(await run(RAZORFSCK, [place.store]), { code: 0 });
 });
 
 /** A process that changes names without pause, checks each step, and prints how many it made and its longest wait. */
@@ -128,13 +130,22 @@ while not os.path.exists(end):
 print(count, longest)
 `;
 
-t.test('kills under load', async (t) => {
+/** What came of kills under load. */
+interface Outcome {
+  /** What the writers had to complain about; empty for nothing. */
+  readonly complaints: readonly string[];
+  readonly rounds: number;
+  readonly longestSeconds: number;
+}
+
+/** Has writers work while the worker is killed again and again, until a writer fails or `kills` have been. */
+async function killUnderLoad(t: Test, durability: Durability, kills: number): Promise<Outcome> {
   const place = new Place(t);
   const request: MountRequest = {
     mountPoint: place.mountPoint,
     store: place.store,
     label: '',
-    durability: 'interval',
+    durability,
     commitIntervalMs: 1000,
     readOnly: false,
     options: '',
@@ -143,23 +154,86 @@ t.test('kills under load', async (t) => {
   await supervisor.start();
   t.teardown(() => supervisor.signal('SIGTERM'));
   const end = path.join(place.directory, 'end');
-  const writers = Array.from({ length: WRITERS }, (_, index) =>
-    run('python3', ['-c', WRITER, path.join(place.mountPoint, `writer ${index}`), end]),
-  );
-  for (let kills = 0; kills < KILLS; kills++) {
+  let failed = false;
+  const writers = Array.from({ length: WRITERS }, async (_, index) => {
+    const writer = await run('python3', ['-c', WRITER, path.join(place.mountPoint, `writer ${index}`), end]);
+    failed ||= writer.code !== 0;
+    return writer;
+  });
+  for (let killed = 0; killed < kills && !failed; killed++) {
     await kill(place.store);
   }
   writeFileSync(end, '');
-  for (const { code, stdout, stderr } of await Promise.all(writers)) {
-    t.equal(code, 0, stderr);
-    const [count, longest] = stdout.split(' ').map(Number);
-    t.ok(count! > KILLS, `${count} rounds of changes, the longest took ${longest!.toFixed(3)} s`);
+  const results = await Promise.all(writers);
+  if (!failed) {
+    t.match(await statusOf(place.store), { restarts: kills });
   }
-  t.match(await statusOf(place.store), { restarts: KILLS });
   supervisor.signal('SIGTERM');
   t.same(await supervisor.ended, { outcome: 'clean' });
-  const check = await run(path.join(import.meta.dirname, '../../../razorfsck'), [place.store]);
+  const check = await run(RAZORFSCK, [place.store]);
   t.equal(check.code, 0, check.stdout);
+  const figures = results.filter(({ code }) => code === 0).map(({ stdout }) => stdout.split(' ').map(Number));
+  return {
+    complaints: results.filter(({ code }) => code !== 0).map(({ stderr }) => stderr.trim().split('\n').pop() ?? ''),
+    rounds: figures.reduce((total, [rounds]) => total + rounds!, 0),
+    longestSeconds: Math.max(0, ...figures.map(([, longest]) => longest!)),
+  };
+}
+
+for (const durability of ['interval', 'sync'] as const) {
+  t.test(`kills under load, with durability ${durability}`, async (t) => {
+    const { complaints, rounds, longestSeconds } = await killUnderLoad(t, durability, KILLS);
+    t.same(complaints, [], 'no system call of a program failed');
+    t.ok(rounds > 0, `${rounds} rounds of changes, the longest took ${longestSeconds.toFixed(3)} s`);
+  });
+}
+
+/** Runs with code planted into the workers that are started meanwhile: a module that they load before anything else. */
+async function withPlanted<Result>(t: Test, source: string, body: () => Promise<Result>): Promise<Result> {
+  const planted = path.join(t.testdir(), 'planted.mjs');
+  writeFileSync(planted, source);
+  const before = process.env.NODE_OPTIONS;
+  process.env.NODE_OPTIONS = `--import=${planted}`;
+  try {
+    return await body();
+  } finally {
+    if (before === undefined) {
+      delete process.env.NODE_OPTIONS;
+    } else {
+      process.env.NODE_OPTIONS = before;
+    }
+  }
+}
+
+t.test('planted bug: a request that is sent again is applied again', async (t) => {
+  const filesystem = path.join(import.meta.dirname, '../../src/filesystem/filesystem.js');
+  const source = `import { FileSystem } from ${JSON.stringify(filesystem)}; FileSystem.prototype.wasApplied = () => false;`;
+  const startedMs = performance.now();
+  const { complaints } = await withPlanted(t, source, () => killUnderLoad(t, 'sync', 100));
+  t.not(complaints.length, 0, `found after ${((performance.now() - startedMs) / 1000).toFixed(1)} s: ${complaints[0]}`);
+});
+
+t.test('a kernel that cannot send requests again: those under way fail, the mount goes on', async (t) => {
+  const source = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
+    os.release = () => '6.1.0'; syncBuiltinESMExports();`;
+  await withPlanted(t, source, async () => {
+    const place = new Place(t);
+    await place.mounted(['--durability', 'sync']);
+    const end = path.join(place.directory, 'end');
+    const writer = run('python3', ['-c', WRITER, path.join(place.mountPoint, 'writer'), end]);
+    for (let killed = 0; killed < 4; killed++) {
+      await kill(place.store);
+      writeFileSync(path.join(place.mountPoint, `after ${killed}`), 'yes');
+    }
+    writeFileSync(end, '');
+    const { code, stderr } = await writer;
+    t.ok(
+      code === 0 || /ECONNABORTED|Errno 103/.test(stderr),
+      `the writer ended with: ${stderr.split('\n').at(-2) ?? code}`,
+    );
+    t.equal(readFileSync(path.join(place.mountPoint, 'after 3'), 'utf8'), 'yes');
+    t.match(await place.umount(), { code: EXIT.success });
+  });
 });
 
 t.test('restart puts a new process in place', async (t) => {

@@ -1,0 +1,51 @@
+/**
+ * One process' part in the connection of a mount, which outlives the process.
+ *
+ * A request that was read and not answered when the process died is sent again to the next one, if the kernel can do that
+ * (FUSE_NOTIFY_RESEND, Linux 6.9). To an older kernel the process serves through a descriptor of its own, a clone: with that, its
+ * requests end with an error (ECONNABORTED) instead of waiting for ever.
+ */
+import { closeSync } from 'node:fs';
+import os from 'node:os';
+import { cloneFuseDevice } from '../native/addon.js';
+import { resend } from './notify.js';
+import type { Session } from './session.js';
+
+/** The first version of Linux that has FUSE_NOTIFY_RESEND. */
+const RESEND_MAJOR = 6;
+const RESEND_MINOR = 9;
+
+function kernelCanResend(): boolean {
+  const [major = 0, minor = 0] = os
+    .release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
+  return major > RESEND_MAJOR || (major === RESEND_MAJOR && minor >= RESEND_MINOR);
+}
+
+export class Connection {
+  /** The descriptor that keeps the mount alive. */
+  readonly mount: number;
+  /** The descriptor to serve. */
+  readonly served: number;
+
+  /** `mount` is a descriptor of a mount; it belongs to the connection from here on. */
+  constructor(mount: number) {
+    this.mount = mount;
+    const clone = kernelCanResend() ? -1 : cloneFuseDevice(mount);
+    // Without a clone (an ordinary user may not open the device) requests of a dead process wait for the end of the mount.
+    this.served = clone >= 0 ? clone : mount;
+  }
+
+  /** Asks for the requests that a former process left without an answer. Resolves with the positive errno, 0 for none. */
+  async askAgain(session: Session): Promise<number> {
+    return kernelCanResend() ? session.notify(resend()) : 0;
+  }
+
+  close(): void {
+    if (this.served !== this.mount) {
+      closeSync(this.served);
+    }
+    closeSync(this.mount);
+  }
+}
