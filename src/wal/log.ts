@@ -38,6 +38,11 @@ export const LOG_SEGMENT_MAGIC = 0x4c57_5a52; // "RZWL"
 const LOG_SEGMENT_HEADER_USED_BYTES = 40;
 const PADDING = 0;
 /**
+ * New segments are filled in writes of one page. Larger ones would leave large folios in the page cache, of which a mapped write
+ * dirties all (ext4's page_mkwrite): each sync of a small record would then write up to a megabyte.
+ */
+const ZEROS_BYTES = 4096;
+/**
  * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
  * unsynced, and recovery leaves out as many numbers, so that such records are never found at a place that has their LSN.
  */
@@ -269,7 +274,7 @@ export class Log {
     const path = `${LOG_DIRECTORY}/${index}`;
     const file = this.#disk.open(path, 'create');
     try {
-      const zeros = new Uint8Array(Math.min(this.#segmentBytes, 1024 * 1024));
+      const zeros = new Uint8Array(ZEROS_BYTES);
       for (let at = 0; at < this.#segmentBytes; at += zeros.length) file.write(zeros, 0, zeros.length, at);
       this.#disk.syncDirectory(LOG_DIRECTORY);
     } catch (error) {
