@@ -30,7 +30,7 @@ export const FULL_AMOUNTS: Amounts = {
 };
 
 export const FULL_APPLICATIONS: ApplicationAmounts = {
-  archiveFiles: 20_000,
+  archiveFiles: 16_000,
   repositoryFiles: 3000,
   syncedInserts: 200,
   unsyncedInserts: 2000,
