@@ -59,11 +59,12 @@ export class References {
     }
     filesystem.getAttributes(ino, this.#attributes);
     if (this.#attributes.nlink === 0) {
-      void this.#askKernel(ino);
+      void this.reconsider(ino);
     }
   }
 
-  async #askKernel(ino: Ino): Promise<void> {
+  /** Gives up an inode without a name if the kernel does not know it any more. */
+  async reconsider(ino: Ino): Promise<void> {
     this.#asked.add(ino);
     // An offset below 0 spares the cached data.
     const errno = await this.#options.notify(invalidateInode(ino, -1, 0));

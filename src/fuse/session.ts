@@ -11,6 +11,7 @@
 import { constants } from 'node:os';
 import type { FileSystemOperations } from '../filesystem/operations.js';
 import { errnoName, exchange, type ReadableWatch, send, watchReadable } from '../native/addon.js';
+import type { Ino } from '../store/units.js';
 import { FailureLog, type FailureSink } from './failure-log.js';
 import { Notifier } from './notify.js';
 import { AdaptivePolling, HostLoad } from './polling.js';
@@ -115,6 +116,13 @@ export class Session {
     await this.#notifier.idle();
     this.#end({ reason: 'stopped' });
     return this.ended;
+  }
+
+  /** Gives up those of some inodes without a name which the kernel does not know any more. */
+  async reconsider(inos: Iterable<Ino>): Promise<void> {
+    for (const ino of inos) {
+      await this.#service.references.reconsider(ino);
+    }
   }
 
   /**

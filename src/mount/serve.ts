@@ -113,6 +113,8 @@ export class ServedMount implements ControlledMount {
     if (errno !== 0) {
       store.log.error({ errno }, 'requests under way could not be asked for again');
     }
+    // What the former process had given up since its last checkpoint is there again.
+    void session.reconsider([...store.volume.state.orphans]);
     return new ServedMount(mountPoint, store, connection, session, control, inherited.deaths);
   }
 
