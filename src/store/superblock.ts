@@ -25,7 +25,7 @@
  *    140     4  log2 of the bytes of a log segment
  *    144    16  boot id of the host that mounted the store last
  *    160    64  label, UTF-8, padded with zeros
- *    224     8  sizes of all regular files, bytes
+ *    224     8  sizes of all regular files, bytes; for information only: with huge sparse files it may exceed what is exact
  *    232        zeros to the end
  *
  * A slot is valid if and only if checksum and magic are right, the version is known, and every field is in its range.
@@ -56,7 +56,8 @@ export const LABEL_BYTES_MAX = 64;
 const MAGIC = Buffer.from('RAZORFS\0', 'latin1');
 const FLAG_CLEAN = 1;
 /** Where the 64-bit numbers are, in the order of the table. */
-const NUMBER_OFFSETS = [32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 224];
+const NUMBER_OFFSETS = [32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120];
+const DATA_BYTES_OFFSET = 224;
 
 /** More than any store comes to, and so far below 2^53 that counting on from it stays exact. */
 const NUMBER_MAX = 2n ** 52n;
@@ -102,11 +103,12 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
     superblock.inodes,
     superblock.mountCount,
     superblock.createdMs,
-    superblock.dataBytes,
   ];
   numbers.forEach((value, index) => {
     slot.writeBigUInt64LE(BigInt(value), NUMBER_OFFSETS[index]);
   });
+  const dataBytes = Math.min(Math.max(0, superblock.dataBytes), Number.MAX_SAFE_INTEGER);
+  slot.writeBigUInt64LE(BigInt(dataBytes), DATA_BYTES_OFFSET);
   slot.writeUInt32LE(superblock.clean ? FLAG_CLEAN : 0, 128);
   slot.writeUInt32LE(Math.log2(superblock.geometry.nodesSegmentBytes), 132);
   slot.writeUInt32LE(Math.log2(superblock.geometry.arenaSegmentBytes), 136);
@@ -162,7 +164,7 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
     inodes: numbers[9],
     mountCount: numbers[10],
     createdMs: numbers[11],
-    dataBytes: numbers[12],
+    dataBytes: Number(slot.readBigUInt64LE(DATA_BYTES_OFFSET)),
     clean: (slot.readUInt32LE(128) & FLAG_CLEAN) !== 0,
     bootId: slot.toString('hex', 144, 160),
   };

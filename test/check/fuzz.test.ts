@@ -27,7 +27,8 @@ import {
   write,
 } from './store-fixture.js';
 
-const ROUNDS = 40;
+/** More with RAZORFS_ROUNDS. */
+const ROUNDS = Number(process.env.RAZORFS_ROUNDS ?? 12);
 
 t.setTimeout(600_000);
 const clean = await makeStore(t, 200);
