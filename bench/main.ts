@@ -51,6 +51,20 @@ function sizes(text: string): number[] {
 
 const progress = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** Ctrl-C, once: unmounts, tidies up, and reports what there is. A second one ends at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      progress('interrupted: tidying up');
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+const interrupted = interruption();
+
 function withCommonOptions(command: Command): Command {
   return command
     .option('--directory <DIR>', 'where stores and mount points are made', path.join(ROOT, 'build/bench-work'))
@@ -93,11 +107,12 @@ const scale = withCommonOptions(new Command('scale'))
           fileBytes: options.fileBytes,
           logBytes: options.quick ? QUICK_LOG_BYTES : FULL_LOG_BYTES,
           dropCache: options.quick ? keepCache : dropKernelCache,
+          interrupted,
           progress,
         },
         layout,
       );
-      figures.push(measured);
+      if (measured.length > 0) figures.push(measured);
     }
     if (options.plots !== undefined) writePlot(options.plots, 'scale', scalePlot(figures.flat()));
     finish(options, { host, figures }, `${host}\n\n${figures.map(scaleTable).join('\n\n')}`);
@@ -122,6 +137,7 @@ const comparison = withCommonOptions(new Command('compare'))
       amounts: options.quick ? QUICK_AMOUNTS : FULL_AMOUNTS,
       applications: options.applications ? (options.quick ? QUICK_APPLICATIONS : FULL_APPLICATIONS) : undefined,
       dropCache: options.quick ? keepCache : dropKernelCache,
+      interrupted,
       progress,
     });
     const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures)].join('\n\n');

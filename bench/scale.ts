@@ -20,6 +20,8 @@ export interface ScaleOptions {
   /** Before the kill, the log is filled with about this many bytes. */
   readonly logBytes: number;
   readonly dropCache: DropCache;
+  /** Aborted: no further size is begun. */
+  readonly interrupted: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
@@ -98,6 +100,7 @@ class ScaleBench {
     mkdirSync(this.#directory);
     const figures: ScaleFigures[] = [];
     for (const size of this.#options.sizes) {
+      if (this.#options.interrupted.aborted) break;
       this.#options.progress(`${this.#layout}: ${size} files`);
       figures.push(await this.#measure(size));
     }

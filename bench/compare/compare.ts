@@ -24,6 +24,8 @@ export interface CompareOptions {
   /** Undefined: without the rows of real programs. */
   readonly applications: ApplicationAmounts | undefined;
   readonly dropCache: DropCache;
+  /** Aborted: what is under way is brought to an end, and nothing more is begun. */
+  readonly interrupted: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
@@ -44,6 +46,7 @@ export async function compare(options: CompareOptions): Promise<TargetFigures[]>
     const material = options.applications && (await makeMaterial(path.join(place, 'material'), options.applications));
     for (let round = 0; round < options.rounds; round++) {
       for (let turn = 0; turn < results.length; turn++) {
+        if (options.interrupted.aborted) return results;
         const result = results[(turn + round) % results.length];
         options.progress(`round ${round + 1} of ${options.rounds}: ${result.name}`);
         await measureTarget(result, path.join(place, 'target'), material, options);
