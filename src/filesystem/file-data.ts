@@ -12,6 +12,7 @@ import { asAddress, type BlobId, type Ino } from '../store/units.js';
 import { Inode, STORAGE_BLOB, STORAGE_PACK, type Timestamp } from '../volume/inode.js';
 import { KIND_EXTENT, readU64 } from '../volume/items.js';
 import { isDirectory, isRegular } from '../volume/mode.js';
+import { isLackOfSpace } from '../volume/maintenance.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
 import {
@@ -104,9 +105,22 @@ export class FileData {
       volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
       return;
     }
-    const blob = this.#blobForWriting(inode, end, caller);
-    volume.state.blobs.write(blob, from, at, length, position);
+    const blob = this.#withSpace(() => {
+      const into = this.#blobForWriting(inode, end, caller);
+      volume.state.blobs.write(into, from, at, length, position);
+      return into;
+    });
     volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request);
+  }
+
+  /** Does what takes space for a blob. When there is none, the volume gives back what it can, for later attempts. */
+  #withSpace(work: () => BlobId): BlobId {
+    try {
+      return work();
+    } catch (error) {
+      if (isLackOfSpace(error)) this.#volume.afterLackOfSpace();
+      throw error;
+    }
   }
 
   /** A blob that holds the file's data so far, ready to be written up to `end`. */
@@ -190,9 +204,12 @@ export class FileData {
   #reserve(inode: Inode, position: number, length: number, size: number, caller: Caller): void {
     const { ino, mode } = inode;
     const { blobs } = this.#volume.state;
-    const blob = this.#blobForWriting(inode, size, caller);
-    blobs.touch(blob);
-    blobs.file(blob).reserve(position, length);
+    const blob = this.#withSpace(() => {
+      const into = this.#blobForWriting(inode, size, caller);
+      blobs.touch(into);
+      blobs.file(into).reserve(position, length);
+      return into;
+    });
     const time = this.#volume.now();
     this.#volume.perform({ type: 'writeBlob', ino, blob, end: size, mode, time }, caller.request);
   }

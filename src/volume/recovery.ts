@@ -16,7 +16,7 @@
 import { asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
 import type { Log } from '../wal/log.js';
 import { type Applier, PAGES_PER_OPERATION } from './apply/applier.js';
-import { Inode } from './inode.js';
+import { Inode, STORAGE_PACK } from './inode.js';
 import { decodeOperation, encodedBytesMax, type Operation } from './operation.js';
 import type { VolumeState } from './state.js';
 
@@ -94,11 +94,38 @@ class UnsyncedGrowth {
 /** A symlink or a directory that inherits two access control lists: name, target, and two strings for each list. */
 const STRINGS_PER_OPERATION = 6;
 
-/** Makes sure that an operation can be applied whatever it needs. Throws DiskError (ENOSPC). */
+const resized = new Inode();
+
+/**
+ * Makes sure that an operation can be applied whatever it needs, and asks for no more: on a full disk, removing and cutting must
+ * work. Throws DiskError (ENOSPC).
+ */
 export function reserveFor(state: VolumeState, operation: Operation, pages: number): void {
   state.pages.reserve(pages);
-  state.strings.reserve(STRINGS_PER_OPERATION, encodedBytesMax(operation));
-  if (operation.type === 'writeSmall' || operation.type === 'resize') state.packs.reserve();
+  switch (operation.type) {
+    case 'make':
+    case 'link':
+    case 'rename':
+    case 'setXattr':
+      state.strings.reserve(STRINGS_PER_OPERATION, encodedBytesMax(operation));
+      return;
+    case 'writeSmall':
+      state.packs.reserve();
+      return;
+    case 'resize':
+      // A small file that is cut gets a new extent.
+      if (operation.size > 0 && resized.load(state.tree, operation.ino) && resized.storage === STORAGE_PACK) {
+        state.packs.reserve();
+      }
+      return;
+    case 'unlink':
+    case 'setAttributes':
+    case 'writeBlob':
+    case 'promote':
+    case 'removeXattr':
+    case 'synced':
+      return;
+  }
 }
 
 /** Applies the log from an LSN on. */

@@ -30,10 +30,7 @@ import { VolumeState } from './state.js';
 
 /** Free pages that only operations which free something may use, so that a full store can be emptied. */
 const PAGES_KEPT_FOR_FREEING = 256;
-const frees = (operation: Operation): boolean =>
-  operation.type === 'unlink' ||
-  operation.type === 'removeXattr' ||
-  (operation.type === 'resize' && operation.size === 0);
+const frees = ({ type }: Operation): boolean => type === 'unlink' || type === 'removeXattr' || type === 'resize';
 
 export class Volume implements MaintainedVolume {
   readonly #disk: Disk;
@@ -244,6 +241,11 @@ export class Volume implements MaintainedVolume {
     if (operation.type === 'rename' && operation.barrier !== 0) this.#committer.addBarrier(operation.barrier);
     if (operation.type === 'promote') this.#committer.addBarrier(operation.blob);
     this.#maintenance?.afterOperation();
+  }
+
+  /** The host has no space: a checkpoint begins, which gives back what was removed since the last one. */
+  afterLackOfSpace(): void {
+    this.#maintenance?.afterLackOfSpace();
   }
 
   #append(operation: Operation, request: number): void {
