@@ -11,8 +11,8 @@ import type { DiskFile } from '../store/disk.js';
 import { asAddress, type BlobId, type Ino } from '../store/units.js';
 import { Inode, STORAGE_BLOB, STORAGE_PACK, type Timestamp } from '../volume/inode.js';
 import { KIND_EXTENT, readU64 } from '../volume/items.js';
-import { isDirectory, isRegular } from '../volume/mode.js';
 import { isLackOfSpace } from '../volume/maintenance.js';
+import { isDirectory, isRegular } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
 import {

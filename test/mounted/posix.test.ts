@@ -2,10 +2,21 @@
  * POSIX semantics on a real mount: the cases of `posix/`, which run on any directory (see posix/run.py), one process for all
  * of them; and what depends on the options of the mount.
  */
-import { chmodSync, closeSync, openSync, readFileSync, readSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { ROOT, run } from '../cli/program.js';
+import { ROOT, razorfs, run } from '../cli/program.js';
 import { MountedStore } from './mounted-store.js';
 
 const RUNNER = path.join(ROOT, 'test/mounted/posix/run.py');
@@ -80,6 +91,28 @@ t.test('options of the mount', async (t) => {
     t.ok(readingMovesAtime(file));
     await mounted.remounted(['-o', 'strictatime']);
     t.ok(readingMovesAtime(file), 'each time');
+  });
+
+  await t.test('nodiratime', async (t) => {
+    mkdirSync(mounted.path('directory'));
+    for (const [options, moves] of [
+      ['strictatime,nodiratime', false],
+      ['strictatime', true],
+    ] as const) {
+      await mounted.remounted(['-o', options]);
+      const before = statSync(mounted.path('directory')).atimeMs;
+      readdirSync(mounted.path('directory'));
+      t.equal(statSync(mounted.path('directory')).atimeMs !== before, moves, options);
+      t.ok(readingMovesAtime(file), 'of files it moves');
+    }
+  });
+
+  await t.test('sync and dirsync make every change durable before it returns', async (t) => {
+    for (const word of ['sync', 'dirsync']) {
+      await mounted.remounted(['-o', word]);
+      const { stdout } = await razorfs(['status', '--json', mounted.mountPoint]);
+      t.equal(JSON.parse(stdout).mounts[0].status.volume.durability, 'sync', word);
+    }
   });
 
   await t.test('ro', async (t) => {
