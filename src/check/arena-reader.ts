@@ -133,9 +133,10 @@ export class ArenaReader {
   /** Whether the end that the superblock names lies within its file and after all records that were read. */
   endProblem(): string | undefined {
     if (this.reached > this.end) return `ends at ${this.end}, but there is a ${this.recordName} before ${this.reached}`;
-    if (this.end <= ARENA_SEGMENT_HEADER_BYTES) return undefined;
     const index = Math.floor((this.end - 1) / this.segmentBytes);
     const bytes = this.end - index * this.segmentBytes;
+    // Where a segment only begins, its file need not be there yet.
+    if (bytes <= ARENA_SEGMENT_HEADER_BYTES) return undefined;
     const size = this.#file(index)?.size();
     if (size === undefined) return `ends at ${this.end}, but ${this.#segmentName(index)} is missing`;
     return size < bytes ? `${this.#segmentName(index)} has ${size} bytes, should have ${bytes} at least` : undefined;

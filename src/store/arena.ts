@@ -72,11 +72,16 @@ export class Arena {
   constructor(disk: Disk, end: Address, options: ArenaOptions) {
     this.#disk = disk;
     this.#options = options;
-    this.#end = Math.max(end, ARENA_SEGMENT_HEADER_BYTES);
+    this.#end = this.#placeAfter(Math.max(end, ARENA_SEGMENT_HEADER_BYTES));
   }
 
   get segmentBytes(): number {
     return this.#options.segmentBytes;
+  }
+
+  /** Where the next record may begin after one that ends at `end`: a record may fill its segment to the last byte. */
+  #placeAfter(end: number): number {
+    return end % this.#options.segmentBytes === 0 ? end + ARENA_SEGMENT_HEADER_BYTES : end;
   }
 
   /** The address at which the next record may begin. */
@@ -172,7 +177,7 @@ export class Arena {
     words[word + 7] = ((owner.kind << 24) | Math.floor(owner.minor / WORD)) >>> 0;
     bytes.set(payload, offset + ARENA_RECORD_HEADER_BYTES);
     this.#seal(bytes, words, offset);
-    this.#end = address + size;
+    this.#end = this.#placeAfter(address + size);
     this.#segments.get(index)!.dirty = true;
     this.#addLive(index, size);
     return asAddress(address);
