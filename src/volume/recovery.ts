@@ -136,9 +136,10 @@ export function replay(state: VolumeState, applier: Applier, log: Log, from: Lsn
   let end = from;
   for (const record of log.records(from)) {
     end = record.end;
-    if (record.lsn >= cut) continue;
     const operation = decodeOperation(record.type, record.fields);
-    if (powerLoss) growth.note(state, operation, record.lsn);
+    // What a sync covered stays covered, although the record that says so may come after the cut.
+    if (powerLoss && (record.lsn < cut || operation.type === 'synced')) growth.note(state, operation, record.lsn);
+    if (record.lsn >= cut) continue;
     reserveFor(state, operation, PAGES_PER_OPERATION);
     if (operation.type === 'writeBlob') state.blobs.ensure(operation.blob);
     if (operation.type === 'writeBlob' || operation.type === 'promote') state.blobs.adopt(operation.blob);
