@@ -38,7 +38,9 @@ const isPointless = (before: Step | undefined, step: Step): boolean =>
   (step.op === 'forget' && before?.op !== 'unlink' && before?.op !== 'rename' && before?.op !== 'rmdir') ||
   (before !== undefined && step.op === before.op && (step.op === 'fsync' || step.op === 'checkpoint'));
 
-t.test('short histories, all of them, keep the contract whenever they are cut off', async (t) => {
+t.setTimeout(200_000);
+
+t.test('short histories, all of them, keep the contract whenever they are cut off', { timeout: 200_000 }, async (t) => {
   const random = Random.announced(t);
   const tally = newTally();
   const store = await newStore();

@@ -1,6 +1,8 @@
 /**
  * Runs a history, crashes it wherever asked, and checks what recovery makes of each crash.
  */
+import { checkStore } from '../../src/check/check.js';
+import { findingLine } from '../../src/check/findings.js';
 import { Random } from '../random.js';
 import { type CrashKind, checkRecovered } from './checker.js';
 import { KEEP_ALL, LOSE_ALL, randomFate } from './fates.js';
@@ -42,6 +44,10 @@ export interface ExploreOptions {
 }
 
 const bootId = (life: number): string => life.toString(16).padStart(32, '0');
+/** Recoveries of crashed recoveries that are crashed again. With some 50 moments in each, few enough to come to an end. */
+const DEEPER_CRASH_PERCENT = 1;
+/** Of one recovery. */
+const RECOVERY_CRASHES_MAX = 8;
 const AFTERCARE: readonly Step[] = [
   { op: 'create', path: 'after' },
   { op: 'write', path: 'after', at: 0, length: 700 },
@@ -203,10 +209,11 @@ async function checkRecovery(
   tally.crashStates++;
   if (depth > 0) tally.duringRecovery++;
   const again: SimulatedDisk[] = [];
-  if (random.below(100) < (depth === 0 ? options.recoveryCrashPercent : 5)) {
-    const chance = random.pick([100, 30, 10]);
+  if (random.below(100) < (depth === 0 ? options.recoveryCrashPercent : DEEPER_CRASH_PERCENT)) {
+    const chance = random.pick([30, 10, 4]);
     disk.observe = ({ kind: operation }) => {
-      if (operation !== 'read' && random.below(100) < chance) again.push(disk.afterProcessDeath());
+      if (operation !== 'read' && again.length < RECOVERY_CRASHES_MAX && random.below(100) < chance)
+        again.push(disk.afterProcessDeath());
     };
   }
   const session = await Session.open(disk, { bootId: bootId(boot), pick: (count) => random.below(count) });
@@ -238,11 +245,25 @@ async function checkRecovery(
   }
 }
 
+/** What razorfsck says of a store. */
+async function checkWithRazorfsck(disk: SimulatedDisk, boot: string): Promise<void> {
+  const errors: string[] = [];
+  await checkStore(disk, {
+    bootId: boot,
+    onFinding: (finding) => {
+      if (finding.severity === 'error') errors.push(findingLine(finding));
+    },
+    onProgress: () => undefined,
+  });
+  if (errors.length > 0) throw new Violation(`razorfsck finds: ${errors.join('; ')}`);
+}
+
 /** A recovered volume serves, closes and opens like any other. */
 async function checkAftercare(session: Session, boot: number): Promise<void> {
   for (const step of AFTERCARE) await session.run(step);
   await session.compare();
   await session.close();
+  await checkWithRazorfsck(session.disk, bootId(boot));
   const reopened = await Session.open(session.disk, { bootId: bootId(boot) });
   try {
     checkVolume(reopened);

@@ -9,7 +9,9 @@ import { PLANTED_BUGS } from './planted-bugs.js';
 
 const SECONDS_MAX = 40;
 
-t.test('planted bugs are found', async (t) => {
+t.setTimeout(200_000);
+
+t.test('planted bugs are found', { timeout: 200_000 }, async (t) => {
   const firstSeed = Number(process.env.RAZORFS_SEED ?? randomInt(1e9));
   t.comment(`seed ${firstSeed}`);
   const store = await newStore();

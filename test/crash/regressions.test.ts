@@ -52,6 +52,15 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     { op: 'write', path: 'a', at: 90_000, length: 10 },
     { op: 'fsync', path: 'd' },
   ],
+  'a synced size is kept although the record of the sync comes after a rename that does not count': [
+    { op: 'create', path: 'c' },
+    { op: 'allocate', path: 'c', at: 40_000, length: 100_000 },
+    { op: 'startCommit' },
+    { op: 'rename', path: 'c', to: 'e' },
+    { op: 'complete', index: 0 },
+    { op: 'complete', index: 0 },
+    { op: 'complete', index: 0 },
+  ],
   'a file is not cut for a growth while the log of the cut is still being synced': [
     { op: 'create', path: 'a' },
     { op: 'write', path: 'a', at: 0, length: 100_000 },
@@ -75,13 +84,15 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
+t.setTimeout(200_000);
+
 for (const [name, steps] of Object.entries(HISTORIES)) {
-  t.test(name, async (t) => {
+  t.test(name, { timeout: 60_000 }, async (t) => {
     const random = Random.announced(t);
     const store = await newStore();
     const tally = newTally();
     try {
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 2; round++) {
         await explore(store, steps, {
           random,
           tally,
