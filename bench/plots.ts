@@ -65,9 +65,10 @@ function drawPanel(
 }
 
 const SCALE_WIDTH = 420;
-const SCALE_HEIGHT = 260;
+const SCALE_HEIGHT = 290;
 const AXIS_LEFT = 48;
-const AXIS_BOTTOM = 28;
+/** For the numbers of files and the names of the curves. */
+const AXIS_BOTTOM = 60;
 
 interface Curve {
   readonly label: string;
@@ -130,6 +131,6 @@ function drawCurves(drawing: Drawing, left: number, figures: readonly ScaleFigur
       figures.map((at) => [xOf(at.files), yOf(of(at) / 1000)] as const),
       colour,
     );
-    drawing.text(left + SCALE_WIDTH - 34, top + 12 + index * 14, label, { colour, end: true });
+    drawing.text(left + AXIS_LEFT + (index % 2) * 130, bottom + 36 + (index >> 1) * 15, label, { colour });
   }
 }
