@@ -29,6 +29,8 @@ import { CAPABILITY_XATTR, modeAfterChangeBy, sameMode, withoutPrivileges } from
 
 export interface FileSystemOptions {
   readonly atime: AtimePolicy;
+  /** Listing a directory does not move its atime, whatever the policy. */
+  readonly nodiratime?: boolean;
 }
 
 export class FileSystem implements FileSystemOperations {
@@ -38,10 +40,12 @@ export class FileSystem implements FileSystemOperations {
   readonly #data: FileData;
   readonly #xattrs: ExtendedAttributes;
   readonly #attributes: InodeAttributes;
+  readonly #nodiratime: boolean;
   readonly #inode = new Inode();
 
   constructor(volume: Volume, options: FileSystemOptions) {
     this.#volume = volume;
+    this.#nodiratime = options.nodiratime ?? false;
     this.#xattrs = new ExtendedAttributes(volume);
     this.#names = new Names(volume, this.#xattrs);
     this.#listing = new DirectoryListing(volume);
@@ -111,7 +115,7 @@ export class FileSystem implements FileSystemOperations {
   }
 
   readDirectory(ino: Ino, cookie: number, visit: DirectoryVisitor): void {
-    if (cookie === 0) this.#touch(ino);
+    if (cookie === 0 && !this.#nodiratime) this.#touch(ino);
     this.#listing.read(ino, cookie, visit);
   }
 

@@ -37,8 +37,7 @@ const NO_DEATHS: Deaths = { count: 0, last: '' };
 export async function serve(request: MountRequest, terminal?: Terminal): Promise<ServedMount> {
   const options = parseMountOptions(request.options);
   checkPreconditions(request.mountPoint, request.store, options.nonempty);
-  const readOnly = request.readOnly || options.readOnly;
-  const store = await OpenedStore.open({ ...request, readOnly }, terminal);
+  const store = await OpenedStore.open(withOptions(request, options), terminal);
   try {
     const mount = await ServedMount.start(request.mountPoint, store, options);
     watchProcess(mount, store.log, terminal !== undefined);
@@ -57,8 +56,7 @@ export async function resume(
   terminal?: Terminal,
 ): Promise<ServedMount> {
   const options = parseMountOptions(request.options);
-  const readOnly = request.readOnly || options.readOnly;
-  const store = await OpenedStore.open({ ...request, readOnly }, terminal, inherited.lock);
+  const store = await OpenedStore.open(withOptions(request, options), terminal, inherited.lock);
   const mount = await ServedMount.resume(request.mountPoint, store, options, inherited);
   watchProcess(mount, store.log, terminal !== undefined);
   return mount;
@@ -280,13 +278,23 @@ export class ServedMount implements ControlledMount {
   }
 }
 
+/**
+ * The request with what the words after `-o` say of the store. With `sync` the kernel fsyncs after each write, but not after changes
+ * of names and attributes, and `dirsync` it leaves to the file system altogether (mount(8)).
+ */
+const withOptions = (request: MountRequest, options: MountOptions): MountRequest => ({
+  ...request,
+  readOnly: request.readOnly || options.readOnly,
+  durability: options.sync || options.dirsync ? 'sync' : request.durability,
+});
+
 const isReadOnly = (store: OpenedStore): boolean => store.volume.status().readOnlyReason !== '';
 
 function makeSession(connection: Connection, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
   const atime = isReadOnly(store) ? 'noatime' : options.accessTime;
   return new Session({
     fd: connection.served,
-    filesystem: new FileSystem(store.volume, { atime }),
+    filesystem: new FileSystem(store.volume, { atime, nodiratime: options.nodiratime }),
     initialised,
     writebackCache: !options.writethrough,
     log: store.log,
