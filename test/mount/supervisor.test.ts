@@ -29,6 +29,7 @@ import { Supervisor } from '../../src/mount/supervisor.js';
 import type { Durability } from '../../src/volume/options.js';
 import { ROOT, razorfs, run } from '../cli/program.js';
 import { Place } from './mounting.js';
+import { withPlanted } from './planted.js';
 
 /** Kills of the serving process under load. */
 const KILLS = 16;
@@ -192,23 +193,6 @@ for (const durability of ['interval', 'sync'] as const) {
     t.same(complaints, [], 'no system call of a program failed');
     t.ok(rounds > 0, `${rounds} rounds of changes, the longest took ${longestSeconds.toFixed(3)} s`);
   });
-}
-
-/** Runs with code planted into the workers that are started meanwhile: a module that they load before anything else. */
-async function withPlanted<Result>(t: Test, source: string, body: () => Promise<Result>): Promise<Result> {
-  const planted = path.join(t.testdir(), 'planted.mjs');
-  writeFileSync(planted, source);
-  const before = process.env.NODE_OPTIONS;
-  process.env.NODE_OPTIONS = `--import=${planted}`;
-  try {
-    return await body();
-  } finally {
-    if (before === undefined) {
-      delete process.env.NODE_OPTIONS;
-    } else {
-      process.env.NODE_OPTIONS = before;
-    }
-  }
 }
 
 t.test('planted bug: a request that is sent again is applied again', async (t) => {
