@@ -20,6 +20,8 @@ export class ArenaReader {
   /** The address after the last record that was read: where the next one may go at the earliest. */
   reached = ARENA_SEGMENT_HEADER_BYTES;
   readonly #files = new Map<number, DiskFile | undefined>();
+  /** Reads that the host refused: its disk may be failing. */
+  failures = 0;
   #buffer = Buffer.alloc(64 * 1024);
 
   /** After a `read`: the payload, valid until the next one, also of a record whose checksum is wrong; empty without one. */
@@ -72,8 +74,9 @@ export class ArenaReader {
       if (problem === undefined) this.reached = Math.max(this.reached, address + this.size);
       return problem;
     } catch (error) {
-      if (error instanceof DiskError) return `${where} cannot be read (${error.code})`;
-      throw error;
+      if (!(error instanceof DiskError)) throw error;
+      this.failures++;
+      return `${where} cannot be read (${error.code})`;
     }
   }
 

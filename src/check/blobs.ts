@@ -10,6 +10,8 @@ import type { Finding, Findings, ProgressListener } from './findings.js';
 import { pause } from './pause.js';
 import type { StoreUnderCheck } from './store-under-check.js';
 
+const UNREADABLE = 'unreadable';
+
 /** Host files of blobs: their numbers, and files that are none. */
 export function* listBlobs(
   store: StoreUnderCheck,
@@ -47,7 +49,14 @@ export function blobSize(store: StoreUnderCheck, blob: number): number | string 
     }
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    return error.code === 'ENOENT' ? 'missing' : `unreadable (${error.code})`;
+    switch (error.code) {
+      case 'ENOENT':
+        return 'missing';
+      case 'EISDIR':
+        return 'a directory';
+      default:
+        return `${UNREADABLE} (${error.code})`;
+    }
   }
 }
 
@@ -59,6 +68,8 @@ export class BlobCheck {
   #length = 0;
   #longer = 0;
   blobMax = 0;
+  /** Reads that the host refused: its disk may be failing. */
+  failures = 0;
 
   constructor(store: StoreUnderCheck, findings: Findings) {
     this.#store = store;
@@ -81,6 +92,7 @@ export class BlobCheck {
     this.blobMax = Math.max(this.blobMax, blob);
     const found = blobSize(this.#store, blob);
     if (typeof found === 'string') {
+      if (found.startsWith(UNREADABLE)) this.failures++;
       const where = blobPath(asBlobId(blob));
       this.#findings.error('blob-missing', `inode ${ino}`, `its blob ${where} is ${found}`, 'its data is lost', file());
     } else if (found > size) this.#longer++;

@@ -42,6 +42,8 @@ export interface CheckResult {
   /** Ends of strings and packs that are right. */
   readonly stringsEnd: number;
   readonly packsEnd: number;
+  /** Reads that the host refused. What it gives to read later must not be given up: such a store is not repaired. */
+  readonly readFailures: number;
 }
 
 const WORD = 0x1_0000_0000;
@@ -78,6 +80,7 @@ export async function checkStore(disk: Disk, options: CheckOptions): Promise<Che
       blobMax: blobs.blobMax,
       stringsEnd: checkedEnd(store.strings, findings),
       packsEnd: checkedEnd(store.packs, findings),
+      readFailures: store.pages.failures + store.strings.failures + store.packs.failures + blobs.failures,
     };
   } finally {
     store.close();

@@ -96,6 +96,8 @@ export class PageReader {
   /** One more than the last page that there can be. */
   readonly capacity: number;
   readonly #files = new Map<number, DiskFile | string>();
+  /** Reads that the host refused: its disk may be failing. */
+  failures = 0;
 
   /** `pagesCounted`: pages that the superblock counts; higher numbers are not read. */
   constructor(disk: Disk, segmentBytes: number, pagesCounted: number) {
@@ -128,6 +130,7 @@ export class PageReader {
         file = this.#disk.open(name, 'read');
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
+        if (error.code !== 'ENOENT') this.failures++;
         file = error.code === 'ENOENT' ? `${name} is missing` : `${name} cannot be opened (${error.code})`;
       }
       this.#files.set(index, file);
@@ -161,8 +164,9 @@ export class PageReader {
       const length = file.read(into.bytes, 0, PAGE_SIZE, (number % this.#segmentPages) * PAGE_SIZE);
       if (length < PAGE_SIZE) return 'beyond the end of its file';
     } catch (error) {
-      if (error instanceof DiskError) return `cannot be read (${error.code})`;
-      throw error;
+      if (!(error instanceof DiskError)) throw error;
+      this.failures++;
+      return `cannot be read (${error.code})`;
     }
     if (!isCrc32cPageValid(into.bytes, 0, PAGE_CHECKSUM_BYTE)) return 'checksum does not match';
     return pageProblem(into.words, 0, number) ?? (into.level === 0 ? overlapProblem(into) : undefined);

@@ -14,6 +14,7 @@ import { explainStoreFailure } from '../mount/store-failure.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { CheckReport, type ReportOptions } from './check-report.js';
+import { formatNumberOf } from './quantities.js';
 
 /** fsck(8) */
 const EXIT = { ok: 0, corrected: 1, uncorrected: 4, operational: 8, usage: 16 } as const;
@@ -75,6 +76,7 @@ async function checkAndRepair(store: string, options: Options, report: CheckRepo
     return exitCode;
   }
   if (result.log.pending > 0 && !discardsLog) throw logWaits(store, result);
+  if (result.readFailures > 0) throw diskFails(store, result);
   const now = Date.now();
   const plan = planRepair(result, discardsLog);
   report.plan(plan.steps, `${store}/${backupDirectory(now)}`);
@@ -100,6 +102,13 @@ const logWaits = (store: string, result: CheckResult): StoreError =>
     'damaged',
     `The store ${store} is not repaired: ${result.log.pending} operations wait in its log.`,
     `Mount and unmount it, which replays them, then try again. If it cannot be mounted, \`razorfsck --repair --discard-log ${store}\` gives them up.`,
+  );
+
+const diskFails = (store: string, result: CheckResult): StoreError =>
+  new StoreError(
+    'io-error',
+    `The store ${store} is not repaired: its disk failed to read ${formatNumberOf(result.readFailures, 'place')}.`,
+    'Copy the store to another disk and repair the copy. The kernel log (dmesg) may say more.',
   );
 
 /** Asks on the terminal. Throws StoreError when there is none. */
@@ -152,7 +161,10 @@ async function main(): Promise<number> {
     .addHelpText('after', HELP)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`razorfsck: ${text.replace(/^error: /, '')}`) })
-    .action(async (store: string, options: Options) => {
+    .action(async (store: string, options: Options, command: Command) => {
+      if (options.repair !== true && (options.yes === true || options.discardLog === true)) {
+        command.error('error: --yes and --discard-log go with --repair.');
+      }
       exitCode = await run(path.resolve(store), options);
     });
   try {

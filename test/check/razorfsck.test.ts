@@ -100,6 +100,7 @@ t.test('findings name paths', async (t) => {
 t.test('what is not a store, or in use, is refused', async (t) => {
   t.equal((await razorfsck()).code, 16);
   t.equal((await razorfsck('--nonsense', store)).code, 16);
+  t.equal((await razorfsck('--yes', store)).code, 16);
   t.equal((await razorfsck('--help')).code, 0);
   const missing = await razorfsck('/nowhere/at/all');
   t.match(missing.stderr, /razorfsck: \/nowhere\/at\/all does not exist/);
