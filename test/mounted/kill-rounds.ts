@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { MountReport } from '../../src/mount/mount-request.js';
 import type { Random } from '../random.js';
 import { readJournal, readXattrs, violations } from './journal.js';
+import type { LastingWork } from './lasting-work.js';
 import { isInstalled, type MountedStore } from './mounted-store.js';
 import type { WriterEnd, WriterOrder } from './writer.js';
 
@@ -25,6 +26,12 @@ export interface RoundReport {
   readonly mount: MountReport;
   /** Broken promises, and what went wrong otherwise. */
   readonly failures: readonly string[];
+}
+
+/** Other work beside the writers. */
+export interface Alongside {
+  readonly milliseconds: number;
+  begin(directory: string): readonly LastingWork[];
 }
 
 export class KillRounds {
@@ -57,16 +64,25 @@ export class KillRounds {
     return path.join(this.#mounted.directory, `journal-${round}-${writer}`);
   }
 
-  /** One round on a store that is mounted before and after it; the kill comes when so many operations have been done. */
-  async round(operationsBeforeKill: number): Promise<RoundReport> {
+  /**
+   * One round on a store that is mounted before and after it; the kill comes when the writers have done so many operations, and
+   * `alongside` has gone on for some time where it is given: it begins other work in a directory.
+   */
+  async round(operationsBeforeKill: number, alongside?: Alongside): Promise<RoundReport> {
     const round = this.#round++;
     const failures: string[] = [];
     mkdirSync(this.#mounted.path(`round-${round}`));
+    const works = alongside?.begin(this.#mounted.path(`round-${round}`)) ?? [];
+    const earliest = performance.now() + (alongside?.milliseconds ?? 0);
     const ends = this.#writers.map((writer, number) => {
       mkdirSync(this.#directory(round, number));
       return this.#order(writer, round, number);
     });
-    await this.#workUntouched(ends, () => this.#journalBytes(round) >= operationsBeforeKill * LINE_BYTES, failures);
+    await this.#workUntouched(
+      ends,
+      () => performance.now() >= earliest && this.#journalBytes(round) >= operationsBeforeKill * LINE_BYTES,
+      failures,
+    );
     await this.#mounted.killEverything();
     let operations = 0;
     for (const end of await Promise.all(ends)) {
@@ -79,8 +95,12 @@ export class KillRounds {
     if (check.code !== 0 || !/\bOK\b/.test(check.stdout)) {
       failures.push(`razorfsck (exit code ${check.code}): ${check.stdout}${check.stderr}`);
     }
+    await Promise.all(works.map((work) => work.ended));
     const mount = await this.#mounted.mountedByDaemon();
     failures.push(...(await this.compare(round)));
+    for (const work of works) {
+      failures.push(...(await work.failures()));
+    }
     return { round, operations, mount, failures };
   }
 
