@@ -13,6 +13,9 @@ const RAZORFS_COLOUR = '#d1242f';
 const HOST_COLOUR = '#57606a';
 const PEER_COLOUR = '#9fb8d6';
 
+const COMPARE_TITLE = 'RazorFS, the host and other FUSE file systems: the figures of each kind of work, as bars';
+const SCALE_TITLE = 'Cost of operations in RazorFS against the number of files';
+
 const COLUMNS = 3;
 const PANEL_WIDTH = 340;
 const NAME_WIDTH = 96;
@@ -28,7 +31,7 @@ export function comparePlot(figures: readonly TargetFigures[]): string {
   const rows = comparisons(figures);
   const panelHeight = figures.length * (BAR_HEIGHT + 3) + 34;
   const lines = Math.ceil(rows.length / COLUMNS);
-  const drawing = new Drawing(COLUMNS * PANEL_WIDTH + 2 * MARGIN, lines * panelHeight + 2 * MARGIN);
+  const drawing = new Drawing(COMPARE_TITLE, COLUMNS * PANEL_WIDTH + 2 * MARGIN, lines * panelHeight + 2 * MARGIN);
   for (const [index, row] of rows.entries()) {
     const x = MARGIN + (index % COLUMNS) * PANEL_WIDTH;
     const y = MARGIN + Math.floor(index / COLUMNS) * panelHeight;
@@ -87,7 +90,7 @@ const CURVES: readonly Curve[] = [
 /** A panel for each layout: microseconds an operation, against the number of files. */
 export function scalePlot(figures: readonly ScaleFigures[]): string {
   const layouts = [...new Set(figures.map(({ layout }) => layout))];
-  const drawing = new Drawing(layouts.length * (SCALE_WIDTH + MARGIN) + MARGIN, SCALE_HEIGHT + 2 * MARGIN);
+  const drawing = new Drawing(SCALE_TITLE, layouts.length * (SCALE_WIDTH + MARGIN) + MARGIN, SCALE_HEIGHT + 2 * MARGIN);
   const highest = Math.max(...figures.flatMap((at) => CURVES.map(({ of }) => of(at)))) / 1000;
   for (const [index, layout] of layouts.entries()) {
     const left = MARGIN + index * (SCALE_WIDTH + MARGIN);

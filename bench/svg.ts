@@ -10,12 +10,14 @@ const FONT = 'system-ui, sans-serif';
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 export class Drawing {
+  readonly #title: string;
   readonly #width: number;
   readonly #height: number;
   readonly #parts: string[] = [];
 
-  /** Pixels. */
-  constructor(width: number, height: number) {
+  /** Sizes in pixels. The title is what those hear who do not see the plot. */
+  constructor(title: string, width: number, height: number) {
+    this.#title = title;
     this.#width = width;
     this.#height = height;
   }
@@ -52,6 +54,7 @@ export class Drawing {
     const ground = `<rect width="${this.#width}" height="${this.#height}" fill="#ffffff"/>`;
     return [
       `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="${FONT}">`,
+      `<title>${escaped(this.#title)}</title>`,
       ground,
       ...this.#parts,
       '</svg>',
