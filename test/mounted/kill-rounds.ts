@@ -80,7 +80,7 @@ export class KillRounds {
     });
     await this.#workUntouched(
       ends,
-      () => performance.now() >= earliest && this.#journalBytes(round) >= operationsBeforeKill * LINE_BYTES,
+      () => performance.now() >= earliest && this.#hasDone(round, operationsBeforeKill),
       failures,
     );
     await this.#mounted.killEverything();
@@ -123,6 +123,10 @@ export class KillRounds {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     isOver = true;
+  }
+
+  #hasDone(round: number, operations: number): boolean {
+    return this.#writers.length === 0 || this.#journalBytes(round) >= operations * LINE_BYTES;
   }
 
   #journalBytes(round: number): number {
