@@ -148,8 +148,12 @@ export class ArenaReader {
   /** An end that lies after everything that there is. */
   endAfterAll(): number {
     let end = this.reached;
-    for (const { index, size } of this.segments()) end = Math.max(end, index * this.segmentBytes + size);
-    return Math.ceil(end / 8) * 8;
+    for (const { index, size } of this.segments()) {
+      // No record ends within the last bytes of a file that was cut off at an odd length.
+      const bytes = Math.max(ARENA_SEGMENT_HEADER_BYTES, Math.floor(size / 8) * 8);
+      end = Math.max(end, index * this.segmentBytes + bytes);
+    }
+    return end;
   }
 
   close(): void {

@@ -46,10 +46,12 @@ export function planRepair(result: CheckResult, discardLog: boolean): RepairPlan
   const setsLogAside = discardLog || codes.includes('log');
   const steps = codes
     .filter((code) => REPAIRS[code] !== '')
-    .map((code) => `${REPAIRS[code]} (${result.findings.errorsByCode.get(code)})`);
+    .map((code) => `${REPAIRS[code]} (${counted(result.findings.errorsByCode.get(code) ?? 0)})`);
   if (discardLog && result.log.pending > 0) steps.push(`give up the ${result.log.pending} operations in the log`);
   return { steps, needsNewTree: codes.some((code) => !BESIDE_TREE.includes(code)), setsLogAside };
 }
+
+const counted = (findings: number): string => `${findings} ${findings === 1 ? 'finding' : 'findings'}`;
 
 /** Directory for the originals of what will be replaced, relative to the store. */
 export const backupDirectory = (now: number): string =>

@@ -185,6 +185,16 @@ const CASES: Cases = {
     only: true,
   },
   'strings.dat missing': { plant: (directory) => rmSync(join(directory, 'strings.dat')), finds: 'name', lostMax: 1000 },
+  'a pack cut off at an odd length': {
+    plant: (directory) => truncateSync(join(directory, 'packs/0'), 4095),
+    finds: 'extent',
+    lostMax: 700,
+  },
+  'strings cut off before the first': {
+    plant: (directory) => truncateSync(join(directory, 'strings.dat'), 9),
+    finds: 'name',
+    lostMax: 1000,
+  },
   'a pack cut off': {
     plant: (directory) => truncateSync(join(directory, 'packs/0'), 5000),
     finds: 'extent',
