@@ -10,6 +10,7 @@ import { succeed } from './mounted-store.js';
 const FILES_PER_COMMIT = 1000;
 const COMMITS = 4;
 const REGISTRY_TIMEOUT_SECONDS = 5;
+const INSTALL_TIMEOUT_SECONDS = 40;
 /** A small package with a few dependencies of its own. */
 const PACKAGE = 'glob@10';
 
@@ -76,7 +77,9 @@ export async function isRegistryReachable(): Promise<boolean> {
 export async function workWithNpm(directory: string): Promise<void> {
   mkdirSync(directory);
   writeFileSync(path.join(directory, 'package.json'), '{"name": "work", "version": "1.0.0", "type": "module"}');
-  await succeed('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', PACKAGE], directory);
+  const words = ['install', '--no-audit', '--no-fund', '--loglevel=error', PACKAGE];
+  // npm waits for ever when its directory goes away under it.
+  await succeed('timeout', ['--kill-after=1', String(INSTALL_TIMEOUT_SECONDS), 'npm', ...words], directory);
   const program = "import { globSync } from 'glob'; console.log(globSync('package*.json').sort().join());";
   const printed = await succeed(process.execPath, ['--input-type=module', '-e', program], directory);
   if (printed !== 'package-lock.json,package.json\n') {
