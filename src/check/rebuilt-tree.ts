@@ -3,7 +3,7 @@
  * order into a new tree.
  */
 import type { Disk } from '../store/disk.js';
-import type { Epoch } from '../store/units.js';
+import { type Epoch, ROOT_INO } from '../store/units.js';
 import { STORAGE_PACK } from '../volume/inode.js';
 import {
   ARENA_PACKS,
@@ -173,7 +173,7 @@ export class Rebuild {
     const parent = names.table.parent(index);
     if (parent !== NO_PARENT) return names.table.ino(parent);
     // The root is its own parent; a directory that waits for its last user keeps what it says.
-    return lostAndFound.parents.get(ino) ?? (ino === 1 ? 1 : recorded);
+    return lostAndFound.parents.get(ino) ?? (ino === ROOT_INO ? ROOT_INO : recorded);
   }
 
   // ── The volume's own items ───────────────────────────────────────────────────────────────────────────────────────────

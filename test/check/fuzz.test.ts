@@ -50,7 +50,7 @@ async function makeUnclean(test: Test): Promise<string> {
   return copy;
 }
 
-/** Files of a store, longest first names of directories included. */
+/** The store's files that hold anything, but for the lock. */
 const filesOf = (directory: string): string[] =>
   readdirSync(directory, { recursive: true, encoding: 'utf8' })
     .filter((name) => !name.startsWith('repair-backup') && statSync(join(directory, name)).isFile())
