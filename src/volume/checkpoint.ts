@@ -2,7 +2,7 @@
  * Checkpoints: the volume's state as of one moment, made durable in the background while the next epoch is already served.
  *
  *   1. at once, between two operations: bring the bookkeeping items up to date, end the epoch, note roots, ends and counters
- *   2. sync the data of blobs, the string table and the packs: what the pages will point to
+ *   2. sync the data of blobs, the string table and the packs, to which the pages will point, and the log
  *   3. seal and sync the pages; write and sync the reference counts
  *   4. write and sync the superblock: from here on this is what a crash goes back to
  *   5. recycle the log before it, free the pages that only its predecessor reached, delete dead blobs and empty segments
@@ -76,7 +76,8 @@ export class Checkpointer {
     const state = this.#begin(clean);
     this.#isWhole = false;
     const { blobs, strings, packs, pages } = this.#state;
-    await Promise.all([blobs.syncAll(), strings.arena.sync(), packs.arena.sync()]);
+    // The log too: the segment that the superblock will name must be there when recovery looks for it.
+    await Promise.all([blobs.syncAll(), strings.arena.sync(), packs.arena.sync(), this.#log.sync()]);
     await pages.writeCheckpoint(state.pages);
     await this.#superblockFile.write(state.superblock);
     this.#isWhole = true;

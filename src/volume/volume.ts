@@ -8,6 +8,7 @@
  */
 import { BlobStore } from '../blobs/blob-store.js';
 import { Packs } from '../blobs/packs.js';
+import { CorruptionError } from '../errors/corruption.js';
 import { EIO, EROFS } from '../errors/errno.js';
 import { type Disk, DiskError } from '../store/disk.js';
 import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
@@ -140,7 +141,7 @@ export class Volume implements MaintainedVolume {
     // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
     this.#superblockFile?.syncNow();
     checkpointer.bookkeeping.load();
-    this.#log.checkNoDuplicates();
+    this.#checkWhatIsFound();
     const powerLoss = !clean && bootId !== this.#options.bootId.replaceAll('-', '');
     const replayed = clean
       ? { operations: 0, filesClamped: 0, end: lsn }
@@ -165,6 +166,19 @@ export class Volume implements MaintainedVolume {
       this.#options.log,
       this.#options.commitIntervalMs,
     );
+  }
+
+  /**
+   * Refuses a superblock that is not the last one written. When that is damaged, its predecessor takes its place; but what the
+   * predecessor needs may have been used again, and then what was promised since would be missing without a word.
+   */
+  #checkWhatIsFound(): void {
+    const { lsn, clean, epoch, root } = this.#superblock;
+    this.#log.checkNoDuplicates();
+    if (!clean && !this.#log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
+    const birth = this.state.pages.file.birth(root);
+    if (birth > epoch)
+      throw new CorruptionError(`page ${root}`, `made in epoch ${birth}, after the superblock's ${epoch}`);
   }
 
   get recovery(): RecoveryReport {

@@ -80,9 +80,9 @@ export class Log {
   #tail: Lsn = asLsn(0);
   /** Segments before this number hold nothing that recovery needs. */
   #firstNeeded = 0;
-  #unsynced = new Set<Segment>();
-  /** Segments whose sync is under way. */
-  #syncing = new Set<Segment>();
+  readonly #unsynced = new Set<Segment>();
+  /** Segments whose sync is under way, and how many times. */
+  readonly #syncing = new Map<Segment, number>();
   readonly #writer = new FieldWriter();
   #hasSpare = true;
 
@@ -139,6 +139,13 @@ export class Log {
   }
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether the segment in which an LSN lies is there, or the full one before it, after which none had been begun. */
+  holds(lsn: Lsn): boolean {
+    const number = Math.floor(lsn / this.#dataBytes);
+    const first = lsn % this.#dataBytes === 0 ? number - 1 : number;
+    return this.#pool.some((segment) => segment.number >= first && segment.number <= number);
+  }
 
   /** The valid records from an LSN on, in order. */
   *records(from: Lsn): Generator<LogRecord> {
@@ -250,7 +257,9 @@ export class Log {
   /** A file for a segment number: one that is no longer needed, or a new one. */
   #acquire(number: number): Segment {
     if (this.#unsynced.size + this.#syncing.size >= UNSYNCED_SEGMENTS_MAX - 1) this.syncNow();
-    let segment = this.#pool.find((candidate) => this.#isFree(candidate));
+    // The oldest first: while the segment at some LSN is there, so are all that follow it.
+    const free = this.#pool.filter((candidate) => this.#isFree(candidate));
+    let segment = free.sort((a, b) => a.number - b.number).at(0);
     if (segment === undefined) {
       segment = this.#createSegment();
       this.#pool.push(segment);
@@ -317,22 +326,27 @@ export class Log {
     return lsn;
   }
 
-  /** Whether anything was appended since the last sync began. */
+  /** Whether anything was appended that may not be durable. */
   get isDirty(): boolean {
-    return this.#unsynced.size > 0;
+    return this.#unsynced.size + this.#syncing.size > 0;
   }
 
-  /** Makes all records appended so far durable. One call at a time. */
+  /** Makes all records appended so far durable. A segment that is being synced for another caller is synced once more. */
   async sync(): Promise<void> {
-    this.#syncing = this.#unsynced;
-    this.#unsynced = new Set();
-    await Promise.all([...this.#syncing].map((segment) => segment.file.sync()));
-    this.#syncing = new Set();
+    const segments = new Set([...this.#syncing.keys(), ...this.#unsynced]);
+    this.#unsynced.clear();
+    for (const segment of segments) this.#syncing.set(segment, (this.#syncing.get(segment) ?? 0) + 1);
+    await Promise.all([...segments].map((segment) => segment.file.sync()));
+    for (const segment of segments) {
+      const others = (this.#syncing.get(segment) ?? 1) - 1;
+      if (others > 0) this.#syncing.set(segment, others);
+      else this.#syncing.delete(segment);
+    }
   }
 
   /** The same at once, whatever sync is under way. */
   syncNow(): void {
-    for (const segment of new Set([...this.#syncing, ...this.#unsynced])) segment.file.syncNow();
+    for (const segment of new Set([...this.#syncing.keys(), ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
   }
 
