@@ -34,8 +34,8 @@ const ZERO_VERSION: PageVersion = { stamp: 0, bytes: ZERO_PAGE };
 export interface Fate {
   /** How many of `count` size changes took effect: 0 to `count`. */
   sizeChanges(count: number): number;
-  /** Which of `count` versions of a page is left; 0 is the durable one. */
-  page(count: number): number;
+  /** Which of `count` versions of the file's page `index` is left; 0 is the durable one. */
+  page(count: number, index: number): number;
   /** A bit for each of the page's 8 sectors that has the durable content in place of the version chosen; usually 0. */
   tornSectors(): number;
   /** Which of `count` states of a directory entry is left; 0 is the durable one. */
@@ -275,7 +275,7 @@ export class SimulatedInode {
       const isPossible = ({ stamp }: PageVersion): boolean =>
         firstLostCut === undefined || stamp < firstLostCut.stamp || firstLostCut.size >= (page + 1) * PAGE_SIZE;
       const choices = [durable, ...versions.filter(isPossible)];
-      const chosen = choices.length === 1 ? durable : choices[fate.page(choices.length)];
+      const chosen = choices.length === 1 ? durable : choices[fate.page(choices.length, page)];
       const torn = chosen === durable ? 0 : fate.tornSectors();
       left.#durable.set(page, torn === 0 ? chosen : mix(chosen, durable, torn));
     }
