@@ -45,6 +45,13 @@ export async function readXattrs(directory: string): Promise<XattrTable> {
   return table;
 }
 
+/** The part of a table that is below a directory of it. */
+export function below(table: XattrTable, directory: string): XattrTable {
+  const prefix = `${directory}/`;
+  const inside = [...table].filter(([name]) => name.startsWith(prefix));
+  return new Map(inside.map(([name, attributes]) => [name.slice(prefix.length), attributes]));
+}
+
 /** How the directory breaks the promise, or nothing. */
 export function violations(directory: string, { returned, inDoubt }: Journal, xattrs: XattrTable): string[] {
   const before = new WorkModel();

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MountReport } from '../../src/mount/mount-request.js';
 import type { Random } from '../random.js';
-import { readJournal, readXattrs, violations } from './journal.js';
+import { below, readJournal, readXattrs, violations } from './journal.js';
 import type { LastingWork } from './lasting-work.js';
 import { isInstalled, type MountedStore } from './mounted-store.js';
 import type { WriterEnd, WriterOrder } from './writer.js';
@@ -152,11 +152,11 @@ export class KillRounds {
   /** How the directories of a round differ from what they must be. */
   async compare(round: number): Promise<string[]> {
     const found: string[] = [];
+    const xattrs = this.#withXattrs ? await readXattrs(this.#mounted.path(`round-${round}`)) : new Map();
     for (const number of this.#writers.keys()) {
-      const directory = this.#directory(round, number);
-      const xattrs = this.#withXattrs ? await readXattrs(directory) : new Map();
       const journal = readJournal(this.#journal(round, number));
-      found.push(...violations(directory, journal, xattrs).map((what) => `round ${round}, writer ${number}: ${what}`));
+      const broken = violations(this.#directory(round, number), journal, below(xattrs, `writer-${number}`));
+      found.push(...broken.map((what) => `round ${round}, writer ${number}: ${what}`));
     }
     return found;
   }

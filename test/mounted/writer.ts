@@ -41,7 +41,7 @@ const NAMES_MAX = 40;
 /** Beyond what a pack takes, so that some files have host files of their own. */
 const LARGE_BYTES = 200_000;
 /** One operation in so many sets an attribute, which costs a process. */
-const XATTR_RARITY = 60;
+const XATTR_RARITY = 10;
 
 class Writer {
   readonly #order: WriterOrder;
