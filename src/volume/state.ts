@@ -4,12 +4,14 @@
  * All of it can be rebuilt from the store: what is only in memory here (orphans, dead blobs, counters) is written with each
  * checkpoint and follows again from replaying the log.
  */
-import type { BlobStore } from '../blobs/blob-store.js';
-import type { Packs } from '../blobs/packs.js';
+import { BlobStore } from '../blobs/blob-store.js';
+import { Packs } from '../blobs/packs.js';
+import type { Disk } from '../store/disk.js';
+import type { Superblock } from '../store/superblock.js';
 import { asBlobId, asIno, type BlobId, type Ino } from '../store/units.js';
-import type { StringTable } from '../strings/string-table.js';
-import type { PageStore } from '../tree/page-store.js';
-import type { Tree } from '../tree/tree.js';
+import { StringTable } from '../strings/string-table.js';
+import { PageStore } from '../tree/page-store.js';
+import { Tree } from '../tree/tree.js';
 import { AppliedRequests } from './applied-requests.js';
 import { KIND_DIRENT, KIND_XATTR } from './items.js';
 import { NameHash } from './name-hash.js';
@@ -65,4 +67,20 @@ export class VolumeState {
   takeBlobNumber(blob: BlobId): void {
     if (blob >= this.counters.nextBlob) this.counters.nextBlob = asBlobId(blob + 1);
   }
+}
+
+/** The state as the checkpoint of a superblock left it. Throws CorruptionError, DiskError. */
+export function openState(disk: Disk, superblock: Superblock, readOnly: boolean): VolumeState {
+  const { uuid, geometry, nodesCapacity, epoch, root, stringsEnd, packsEnd } = superblock;
+  const { nextIno, nextBlob, inodes, dataBytes } = superblock;
+  const pages = PageStore.open(disk, geometry.nodesSegmentBytes, nodesCapacity, epoch, readOnly);
+  return new VolumeState(
+    uuid,
+    pages,
+    new Tree(pages, root),
+    new StringTable(disk, stringsEnd, geometry.arenaSegmentBytes, readOnly),
+    new Packs(disk, packsEnd, geometry.arenaSegmentBytes, readOnly),
+    new BlobStore(disk, readOnly),
+    { nextIno, nextBlob, inodes, dataBytes },
+  );
 }

@@ -6,16 +6,11 @@
  * - Space for all that an operation needs is reserved before it is logged: it happens wholly or is refused (ENOSPC).
  * - After damage or a failed sync nothing is changed any more (`readOnlyReason`): what is on disk stays as recovery needs it.
  */
-import { BlobStore } from '../blobs/blob-store.js';
-import { Packs } from '../blobs/packs.js';
 import { CorruptionError } from '../errors/corruption.js';
 import { EIO, EROFS } from '../errors/errno.js';
 import { type Disk, DiskError } from '../store/disk.js';
 import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
 import { asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
-import { StringTable } from '../strings/string-table.js';
-import { PageStore } from '../tree/page-store.js';
-import { Tree } from '../tree/tree.js';
 import { Log } from '../wal/log.js';
 import { Applier, PAGES_PER_OPERATION } from './apply/applier.js';
 import { Checkpointer } from './checkpoint.js';
@@ -27,7 +22,7 @@ import { isLackOfSpace, type MaintainedVolume, Maintenance } from './maintenance
 import { encodedBytesMax, encodeOperation, type Operation, operationCode } from './operation.js';
 import { NO_RECOVERY, type RecoveryReport, type VolumeOptions, type VolumeStatus } from './options.js';
 import { replay, reserveFor } from './recovery.js';
-import { VolumeState } from './state.js';
+import { openState, type VolumeState } from './state.js';
 
 /** Free pages that only operations which free something may use, so that a full store can be emptied. */
 const PAGES_KEPT_FOR_FREEING = 256;
@@ -85,27 +80,7 @@ export class Volume implements MaintainedVolume {
     this.#options = options;
     this.#superblock = superblock;
     this.#mountCount = superblock.mountCount + (readOnly ? 0 : 1);
-    const pages = PageStore.open(
-      disk,
-      geometry.nodesSegmentBytes,
-      superblock.nodesCapacity,
-      superblock.epoch,
-      readOnly,
-    );
-    this.state = new VolumeState(
-      uuid,
-      pages,
-      new Tree(pages, superblock.root),
-      new StringTable(disk, superblock.stringsEnd, geometry.arenaSegmentBytes, readOnly),
-      new Packs(disk, superblock.packsEnd, geometry.arenaSegmentBytes, readOnly),
-      new BlobStore(disk, readOnly),
-      {
-        nextIno: superblock.nextIno,
-        nextBlob: superblock.nextBlob,
-        inodes: superblock.inodes,
-        dataBytes: superblock.dataBytes,
-      },
-    );
+    this.state = openState(disk, superblock, readOnly);
     this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
     this.#applier = new Applier(this.state);
     this.#committer = new Committer(
