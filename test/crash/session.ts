@@ -343,6 +343,12 @@ export class Session implements Past {
     promise.then(note, () => undefined);
   }
 
+  /** The last step was refused for a reason that the model does not know (a full disk): it has changed nothing. */
+  takeBack(): void {
+    this.states.push(this.states.at(-2) ?? this.present);
+    this.#returned = this.states.length - 1;
+  }
+
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Unmounts. */
