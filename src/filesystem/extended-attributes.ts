@@ -50,12 +50,27 @@ export class ExtendedAttributes {
     if (ACCESS_ACL_XATTR.equals(name)) {
       const acl = Acl.parse(value);
       mode = ((mode & ~PERMISSIONS) | acl.mode) & (killSetgid ? ~S_ISGID : ~0);
+      if (acl.isMinimal) {
+        this.#replaceAccessAclByMode(inode, exists, mode, caller);
+        return;
+      }
     } else if (DEFAULT_ACL_XATTR.equals(name)) {
       if (!isDirectory(mode)) throw EACCES;
       Acl.parse(value);
     }
     const time = this.#volume.now();
     this.#volume.perform({ type: 'setXattr', ino, name, value, mode, time }, caller.request);
+  }
+
+  /** An access list that says no more than permission bits do becomes those bits, and none is left (acl(5)). */
+  #replaceAccessAclByMode(inode: Inode, exists: boolean, mode: number, caller: Caller): void {
+    const { ino, uid, gid } = inode;
+    const time = this.#volume.now();
+    const atime = { seconds: inode.atimeSeconds, nanoseconds: inode.atimeNanoseconds };
+    const mtime = { seconds: inode.mtimeSeconds, nanoseconds: inode.mtimeNanoseconds };
+    // Without the request's number: the request counts as applied only with the change that ends it.
+    if (exists) this.#volume.perform({ type: 'removeXattr', ino, name: ACCESS_ACL_XATTR, time }, 0);
+    this.#volume.perform({ type: 'setAttributes', ino, mode, uid, gid, atime, mtime, ctime: time }, caller.request);
   }
 
   /** The access list after chmod(2), to be set with the new mode; undefined when there is none. */

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import traceback
 
+import acls
 import attributes
 import data
 import directories
@@ -19,7 +20,7 @@ import xattrs
 from suite import CASES, Skip
 
 # Imported for the cases that they register.
-_ = (attributes, data, directories, links_and_names, locks_and_maps, xattrs)
+_ = (acls, attributes, data, directories, links_and_names, locks_and_maps, xattrs)
 
 
 def run(function, directory):

@@ -69,10 +69,10 @@ const rsync: Test = async ({ directory, scratch }) => {
   const { tree } = await makeArchive(scratch);
   const copy = path.join(directory, 'copy');
   const back = path.join(scratch, 'back');
-  await runProgram(['rsync', '-aHAXS', `${tree}/`, copy]);
-  await runProgram(['rsync', '-aHAXS', `${copy}/`, back]);
+  await runProgram(['rsync', '-aHAXS', '--modify-window=-1', `${tree}/`, copy]);
+  await runProgram(['rsync', '-aHAXS', '--modify-window=-1', `${copy}/`, back]);
   for (const other of [copy, back]) {
-    const changes = await runProgram(['rsync', '-aHAXSnc', '--delete', '--itemize-changes', `${tree}/`, other]);
+    const changes = await runProgram(['rsync', '-aHAXSnc', '--modify-window=-1', '--delete', '--itemize-changes', `${tree}/`, other]);
     if (changes !== '') throw new Error(`rsync finds differences: ${changes}`);
     await assertSameTree(tree, other);
   }
