@@ -3,6 +3,8 @@
  * again, and checks that nothing is lost that must be kept. For runs longer than the tests' (test/mounted/kill.test.ts), with the
  * same pieces. Ends with exit code 1, and leaves the store for inspection, at the first broken promise.
  *
+ * With --target worker it kills the serving process alone, under its supervisor, and no program may notice more than a pause.
+ *
  * RAZORFS_SEED replays the choices of an earlier run; what the kill meets still depends on the machine.
  */
 import { mkdirSync } from 'node:fs';
@@ -12,19 +14,23 @@ import { KillRounds } from '../test/mounted/kill-rounds.js';
 import { LastingWork, workKinds } from '../test/mounted/lasting-work.js';
 import { MountedStore } from '../test/mounted/mounted-store.js';
 import { isRegistryReachable } from '../test/mounted/real-work.js';
+import { killWorkers } from '../test/mounted/worker-rounds.js';
 import { Random } from '../test/random.js';
 
 const HELP = `Usage: npm run kill -- [--rounds N] [--work KINDS] [--seconds S]
 
+  --target WHAT   everything (default): all RazorFS processes of the mount, which is then mounted and compared;
+                  worker: the serving process alone, while the work goes on
   --rounds N      kills (default 100)
   --work KINDS    of git, tar, sqlite, npm and writers, with commas between (default: all)
-  --seconds S     the longest that a round works before the kill (default 6)`;
+  --seconds S     the longest time before the next kill (default 6)`;
 
 const WRITERS = 3;
 const OPERATIONS_BEFORE_KILL_MAX = 500;
 
 const { values } = parseArgs({
   options: {
+    target: { type: 'string', default: 'everything' },
     rounds: { type: 'string', default: '100' },
     work: { type: 'string', default: 'git,tar,sqlite,npm,writers' },
     seconds: { type: 'string', default: '6' },
@@ -40,7 +46,9 @@ async function main(): Promise<number> {
   mkdirSync(sources);
   const kinds = workKinds(sources);
   const unknown = names.filter((name) => name !== 'writers' && kinds[name] === undefined);
-  if (values.help || unknown.length > 0 || !(rounds >= 1) || !(seconds > 0)) {
+  const isWorker = values.target === 'worker';
+  const isTargetKnown = isWorker || values.target === 'everything';
+  if (values.help || unknown.length > 0 || !isTargetKnown || !(rounds >= 1) || !(seconds > 0)) {
     console.log(unknown.length > 0 ? `Unknown work: ${unknown.join(', ')}\n\n${HELP}` : HELP);
     await clear(teardowns);
     return values.help ? 0 : 2;
@@ -48,8 +56,14 @@ async function main(): Promise<number> {
   const seed = Number(process.env.RAZORFS_SEED ?? Date.now() % 0x7fff_ffff);
   console.log(`seed ${seed}; store ${mounted.store}`);
   const chosen = await prepare(names, kinds, sources);
-  await mounted.mounted();
   const random = new Random(seed);
+  if (isWorker) {
+    const writers = names.includes('writers') ? WRITERS : 0;
+    const isWell = await killTheWorker(mounted, random, rounds, seconds, writers, chosen, kinds);
+    await clear(teardowns);
+    return isWell ? 0 : 1;
+  }
+  await mounted.mounted();
   const work = new KillRounds(mounted, random, names.includes('writers') ? WRITERS : 0);
   try {
     for (let round = 0; round < rounds; round++) {
@@ -110,6 +124,39 @@ async function oneRound(
   if (report.failures.length > 0) return false;
   work.forget(round);
   return true;
+}
+
+/** Kills the serving process under work that goes on. Returns whether no program noticed. */
+async function killTheWorker(
+  mounted: MountedStore,
+  random: Random,
+  kills: number,
+  seconds: number,
+  writers: number,
+  chosen: readonly string[],
+  kinds: Kinds,
+): Promise<boolean> {
+  let works: LastingWork[] = [];
+  const report = await killWorkers(mounted, random, {
+    kills,
+    millisecondsMax: seconds * 1000,
+    writers,
+    begin: (directory) => {
+      works = chosen.map((name) => new LastingWork(name, kinds[name]!, directory));
+      return works;
+    },
+    onKill: (kill) => {
+      if (kill % 10 === 0) console.log(`${kill} kills`);
+    },
+  });
+  for (const failure of report.failures) {
+    console.log(`  BROKEN: ${failure}`);
+  }
+  const finished = chosen.map((name, index) => `${name} ${works[index]!.finished}`).join(', ');
+  const rounds = `${report.rounds} rounds of changes, the longest took ${report.longestSeconds.toFixed(2)} s`;
+  console.log(`${kills} kills of the serving process; ${rounds}; finished: ${finished || 'none'}`);
+  console.log(`${report.failures.length} failures`);
+  return report.failures.length === 0;
 }
 
 async function clear(teardowns: (() => Promise<void>)[]): Promise<void> {

@@ -21,8 +21,6 @@ import {
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
-import { ControlClient } from '../../src/mount/control-client.js';
-import type { MountStatus } from '../../src/mount/control-protocol.js';
 import { DeathWatch } from '../../src/mount/death-watch.js';
 import type { MountRequest } from '../../src/mount/mount-request.js';
 import { Supervisor } from '../../src/mount/supervisor.js';
@@ -30,36 +28,12 @@ import type { Durability } from '../../src/volume/options.js';
 import { ROOT, razorfs, run } from '../cli/program.js';
 import { Place } from './mounting.js';
 import { withPlanted } from './planted.js';
+import { CHANGES, killWorker as kill, statusOf } from './worker-kills.js';
 
 /** Kills of the serving process under load. */
 const KILLS = 16;
 const WRITERS = 3;
 const RAZORFSCK = path.join(ROOT, 'razorfsck');
-
-async function statusOf(store: string): Promise<MountStatus> {
-  for (;;) {
-    const client = await ControlClient.connect(store);
-    const status = await client?.status();
-    client?.close();
-    if (status !== undefined) {
-      return status;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Kills the worker, and waits until another one answers. */
-async function kill(store: string): Promise<MountStatus> {
-  const { pid } = await statusOf(store);
-  process.kill(pid, 'SIGKILL');
-  for (;;) {
-    const status = await statusOf(store);
-    if (status.pid !== pid) {
-      return status;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 t.test('what is open stays open', async (t) => {
   const place = new Place(t);
@@ -114,29 +88,6 @@ t.test('what is open stays open', async (t) => {
   t.match(await run(RAZORFSCK, [place.store]), { code: 0 });
 });
 
-/** A process that changes names without pause, checks each step, and prints how many it made and its longest wait. */
-const WRITER = `
-import os, sys, time
-base, end, count, longest = sys.argv[1], sys.argv[2], 0, 0
-os.mkdir(base)
-while not os.path.exists(end):
-    began = time.monotonic()
-    path = '%s/%d' % (base, count)
-    with open(path, 'xb') as file: file.write(b'%d' % count * 500)
-    os.link(path, path + '.link')
-    os.rename(path, path + '.renamed')
-    os.mkdir(path)
-    os.symlink('target', path + '.symlink')
-    os.setxattr(path + '.renamed', 'user.count', b'%d' % count, os.XATTR_CREATE)
-    with open(path + '.link', 'rb') as file: assert file.read() == b'%d' % count * 500
-    os.unlink(path + '.link')
-    os.removexattr(path + '.renamed', 'user.count')
-    os.rmdir(path)
-    longest = max(longest, time.monotonic() - began)
-    count += 1
-print(count, longest)
-`;
-
 /** What came of kills under load. */
 interface Outcome {
   /** What the writers had to complain about; empty for nothing. */
@@ -163,7 +114,7 @@ async function killUnderLoad(t: Test, durability: Durability, kills: number): Pr
   const end = path.join(place.directory, 'end');
   let failed = false;
   const writers = Array.from({ length: WRITERS }, async (_, index) => {
-    const writer = await run('python3', ['-c', WRITER, path.join(place.mountPoint, `writer ${index}`), end]);
+    const writer = await run('python3', [CHANGES, path.join(place.mountPoint, `writer ${index}`), end]);
     failed ||= writer.code !== 0;
     return writer;
   });
@@ -210,7 +161,7 @@ t.test('a kernel that cannot send requests again: those under way fail, the moun
     const place = new Place(t);
     await place.mounted(['--durability', 'sync']);
     const end = path.join(place.directory, 'end');
-    const writer = run('python3', ['-c', WRITER, path.join(place.mountPoint, 'writer'), end]);
+    const writer = run('python3', [CHANGES, path.join(place.mountPoint, 'writer'), end]);
     for (let killed = 0; killed < 4; killed++) {
       await kill(place.store);
       writeFileSync(path.join(place.mountPoint, `after ${killed}`), 'yes');

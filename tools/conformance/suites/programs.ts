@@ -72,7 +72,15 @@ const rsync: Test = async ({ directory, scratch }) => {
   await runProgram(['rsync', '-aHAXS', '--modify-window=-1', `${tree}/`, copy]);
   await runProgram(['rsync', '-aHAXS', '--modify-window=-1', `${copy}/`, back]);
   for (const other of [copy, back]) {
-    const changes = await runProgram(['rsync', '-aHAXSnc', '--modify-window=-1', '--delete', '--itemize-changes', `${tree}/`, other]);
+    const changes = await runProgram([
+      'rsync',
+      '-aHAXSnc',
+      '--modify-window=-1',
+      '--delete',
+      '--itemize-changes',
+      `${tree}/`,
+      other,
+    ]);
     if (changes !== '') throw new Error(`rsync finds differences: ${changes}`);
     await assertSameTree(tree, other);
   }
