@@ -6,6 +6,7 @@ import { Random } from '../random.js';
 import { type ExploreOptions, explore, FoundViolation, type Tally } from './explore.js';
 import { formatHistory, randomHistory } from './histories.js';
 import type { Step } from './model.js';
+import { crashesIn, NAMED_HISTORIES } from './named-histories.js';
 import { makeStore } from './session.js';
 import { shrink } from './shrink.js';
 import { SimulatedDisk } from './simulated-disk.js';
@@ -41,6 +42,26 @@ function planOf(seed: number, tally: Tally): { steps: Step[]; options: ExploreOp
 export async function runSeed(store: SimulatedDisk, seed: number, tally: Tally): Promise<FoundViolation | undefined> {
   const { steps, options } = planOf(seed, tally);
   return violationOf(store, steps, options);
+}
+
+/** Crashes the named histories. Returns the first violation. */
+export async function runNamed(
+  store: SimulatedDisk,
+  random: Random,
+  tally: Tally,
+): Promise<FoundViolation | undefined> {
+  for (const steps of Object.values(NAMED_HISTORIES)) {
+    const found = await violationOf(store, steps, {
+      random,
+      tally,
+      crashesAt: crashesIn(steps, () => random.below(100)),
+      randomFates: 6,
+      recoveryCrashPercent: steps.length <= 12 ? 40 : 2,
+      aftercarePercent: 5,
+    });
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function violationOf(

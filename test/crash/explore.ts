@@ -47,7 +47,7 @@ const bootId = (life: number): string => life.toString(16).padStart(32, '0');
 /** Recoveries of crashed recoveries that are crashed again. With some 50 moments in each, few enough to come to an end. */
 const DEEPER_CRASH_PERCENT = 1;
 /** Of one recovery. */
-const RECOVERY_CRASHES_MAX = 8;
+const RECOVERY_CRASHES_MAX = 4;
 const AFTERCARE: readonly Step[] = [
   { op: 'create', path: 'after' },
   { op: 'write', path: 'after', at: 0, length: 700 },
@@ -210,10 +210,12 @@ async function checkRecovery(
   if (depth > 0) tally.duringRecovery++;
   const again: SimulatedDisk[] = [];
   if (random.below(100) < (depth === 0 ? options.recoveryCrashPercent : DEEPER_CRASH_PERCENT)) {
-    const chance = random.pick([30, 10, 4]);
+    let seen = 0;
     disk.observe = ({ kind: operation }) => {
-      if (operation !== 'read' && again.length < RECOVERY_CRASHES_MAX && random.below(100) < chance)
-        again.push(disk.afterProcessDeath());
+      // Each moment with the same chance, however many there are (reservoir sampling).
+      if (operation === 'read') return;
+      const place = seen++ < RECOVERY_CRASHES_MAX ? again.length : random.below(seen);
+      if (place < RECOVERY_CRASHES_MAX) again[place] = disk.afterProcessDeath();
     };
   }
   const session = await Session.open(disk, { bootId: bootId(boot), pick: (count) => random.below(count) });
