@@ -93,6 +93,7 @@ export class FileSystem implements FileSystemOperations {
   readSymlink(ino: Ino): Uint8Array {
     const { tree, strings } = this.#volume.state;
     if (!isSymlink(load(this.#volume, ino, this.#inode).mode)) throw EINVAL;
+    this.#touch(ino);
     if (!tree.find(ino, KIND_SYMLINK, 0)) throw new CorruptionError(`inode ${ino}`, 'its target is missing');
     return strings.get(asAddress(readU64(tree.words, tree.valueWord)));
   }

@@ -86,6 +86,15 @@ def changes_move_the_times_they_must(directory):
 
 
 @case
+def reading_a_symlink_moves_its_access_time(directory):
+    link = directory + b"/link"
+    os.symlink(b"target", link)
+    os.utime(link, (1000, 2000), follow_symlinks=False)
+    equal(os.readlink(link), b"target")
+    check(os.lstat(link).st_atime > 2000, "atime was older than mtime")
+
+
+@case
 def chmod_and_chown(directory):
     name = create(directory + b"/a")
     for mode in (0, 0o7777, 0o1644, 0o4755, 0o2644):
