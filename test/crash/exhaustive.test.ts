@@ -56,7 +56,7 @@ t.test('short histories, all of them, keep the contract whenever they are cut of
         random,
         tally,
         crashesAt: (step) => step === length - 1,
-        randomFates: 1,
+        randomFates: 6,
         recoveryCrashPercent: length <= 2 ? 100 : 1,
         aftercarePercent: length <= 2 ? 100 : 5,
       };
