@@ -1,16 +1,18 @@
 /**
  * Real work on a mount whose serving process is killed again and again: no program may notice more than a pause.
  */
+import { fork } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { DeathWatch } from '../../src/mount/death-watch.js';
-import { Supervisor } from '../../src/mount/supervisor.js';
+import { fileURLToPath } from 'node:url';
 import { run } from '../cli/program.js';
 import { CHANGES, killWorker } from '../mount/worker-kills.js';
 import type { Random } from '../random.js';
 import type { LastingWork } from './lasting-work.js';
 import type { MountedStore } from './mounted-store.js';
+
+const SUPERVISING = fileURLToPath(new URL('./supervising.js', import.meta.url));
 
 export interface WorkerKills {
   readonly kills: number;
@@ -41,8 +43,13 @@ export async function killWorkers(store: MountedStore, random: Random, order: Wo
     readOnly: false,
     options: '',
   };
-  const supervisor = new Supervisor(request, undefined, new DeathWatch(Number.POSITIVE_INFINITY));
-  await supervisor.start();
+  const supervisor = fork(SUPERVISING, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const ended = new Promise<number | null>((resolve) => supervisor.once('exit', resolve));
+  const ready = new Promise((resolve) => supervisor.once('message', resolve));
+  supervisor.send(request);
+  if ((await Promise.race([ready, ended])) !== 'ready') {
+    throw new Error('not mounted');
+  }
   const end = path.join(store.directory, 'end');
   mkdirSync(store.path('work'));
   const works = order.begin(store.path('work'));
@@ -69,9 +76,9 @@ export async function killWorkers(store: MountedStore, random: Random, order: Wo
     if (error !== undefined) failures.push(error.message);
     failures.push(...(await work.failures()));
   }
-  supervisor.signal('SIGTERM');
-  const ended = await supervisor.ended;
-  if (ended.outcome !== 'clean') failures.push(`the mount ended: ${JSON.stringify(ended)}`);
+  supervisor.kill('SIGTERM');
+  const code = await ended;
+  if (code !== 0) failures.push(`the supervisor ended with exit code ${code}`);
   const check = await store.check();
   if (check.code !== 0) failures.push(`razorfsck: ${check.stdout}${check.stderr}`);
   return {
