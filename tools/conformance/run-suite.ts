@@ -45,7 +45,7 @@ export async function runSuite(suite: Suite, tools: ToolPaths, kill: boolean): P
     failures.push(messageOf(error));
   } finally {
     await kills?.stop().catch(() => undefined);
-    for (const teardown of teardowns) await teardown();
+    for (const teardown of teardowns) await teardown().catch((error: unknown) => failures.push(messageOf(error)));
   }
   const seconds = (performance.now() - startedMs) / 1000;
   const { name, about } = suite;

@@ -5,8 +5,8 @@ import { runProgram, runToEnd } from '../program.js';
 import { type Count, installed, type Suite, type Test } from '../suite.js';
 
 const STRESSOR_SECONDS = 3;
-/** They stress the host: mounts, binder, descriptors, /proc. */
-const STRESSORS_OF_THE_HOST = ['bind-mount', 'binderfs', 'dup', 'eventfd', 'procfs'];
+/** They stress the host: mounts, binder, descriptors, /proc, and (fanotify and io) every file system that is mounted. */
+const STRESSORS_OF_THE_HOST = ['bind-mount', 'binderfs', 'dup', 'eventfd', 'fanotify', 'io', 'procfs'];
 const STRESSORS_MIN = 30;
 
 /** Counts the stressors by their lines in the table of metrics, and the failures by the lines that name them. */
