@@ -211,7 +211,10 @@ export class FileData {
       return into;
     });
     const time = this.#volume.now();
-    this.#volume.perform({ type: 'writeBlob', ino, blob, end: size, mode, time }, caller.request);
+    const before = inode.size;
+    this.#volume.perform({ type: 'writeBlob', ino, blob, end: Math.min(size, before), mode, time }, caller.request);
+    // A size that no data stands for is said as such: recovery would take it for data that did not reach the disk.
+    if (size > before) this.#volume.perform({ type: 'resize', ino, size, mode, time }, caller.request);
   }
 
   /** Makes a range read as zeros, within the file. */

@@ -1,19 +1,20 @@
 /**
  * The crash tests find the bugs that they are for: each is planted into the real code, and a violation must turn up soon.
+ * The seed is fixed, so that this does not depend on chance; RAZORFS_SEED sets another one.
+ *
+ * @timeout 400
  */
-import { randomInt } from 'node:crypto';
 import t from 'tap';
 import { Random } from '../random.js';
 import { newStore, runNamed, runSeed } from './campaign.js';
 import { newTally } from './explore.js';
 import { PLANTED_BUGS } from './planted-bugs.js';
 
-const SECONDS_MAX = 30;
+/** Crash states in which each bug must show. */
+const STATES_MAX = 40_000;
 
-t.setTimeout(200_000);
-
-t.test('planted bugs are found', { timeout: 200_000 }, async (t) => {
-  const firstSeed = Number(process.env.RAZORFS_SEED ?? randomInt(1e9));
+t.test('planted bugs are found', async (t) => {
+  const firstSeed = Number(process.env.RAZORFS_SEED ?? 1);
   t.comment(`seed ${firstSeed}`);
   const store = await newStore();
   const table: string[] = [];
@@ -25,7 +26,7 @@ t.test('planted bugs are found', { timeout: 200_000 }, async (t) => {
     let isFound = false;
     try {
       isFound = (await runNamed(store, new Random(firstSeed), tally)) !== undefined;
-      for (let seed = firstSeed; !isFound && seconds() < SECONDS_MAX; seed++) {
+      for (let seed = firstSeed; !isFound && tally.crashStates < STATES_MAX; seed++) {
         isFound = (await runSeed(store, seed, tally)) !== undefined;
       }
     } finally {
