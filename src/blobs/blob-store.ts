@@ -67,6 +67,8 @@ export class BlobStore {
   }
 
   #keep(id: BlobId, file: DiskFile): void {
+    // A number whose first use came to nothing is used again: its former descriptor would keep the space of the blob for ever.
+    if (!this.#pins.has(id)) this.#open.get(id)?.close();
     if (this.#open.size >= OPEN_FILES_MAX) this.#closeOne();
     this.#open.set(id, file);
   }
@@ -208,6 +210,11 @@ export class BlobStore {
   }
 
   // ── Removing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What was to be put into a new blob did not fit: if the blob was made, it goes, and so does what the host had allocated. */
+  abandon(id: BlobId): void {
+    if (this.#open.has(id)) this.remove(id);
+  }
 
   remove(id: BlobId): void {
     if (!this.#pins.has(id)) this.#open.get(id)?.close();

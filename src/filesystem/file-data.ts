@@ -118,6 +118,8 @@ export class FileData {
     try {
       return work();
     } catch (error) {
+      // A blob that no record names yet would keep its space without an owner.
+      this.#volume.state.blobs.abandon(this.#volume.nextBlob);
       if (isLackOfSpace(error)) this.#volume.afterLackOfSpace();
       throw error;
     }

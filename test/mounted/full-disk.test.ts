@@ -208,6 +208,21 @@ t.test('directories, renames and extended attributes', { skip }, async (t) => {
   await mounted.checked();
 });
 
+t.test('what could not be allocated as a whole is given back', { skip }, async (t) => {
+  const { mounted } = await smallStore(t);
+  for (let number = 0; number < 5; number++) {
+    const { code, stderr } = await run('fallocate', ['-l', String(2 * DISK_BYTES), mounted.path(`file-${number}`)]);
+    t.not(code, 0, 'more than there is');
+    t.match(stderr, /No space left/);
+  }
+  const length = (DISK_BYTES / 2) | 0;
+  t.ok(await keepSoon(mounted.path('value'), 5, length), 'there is room for something smaller');
+  unlinkSync(mounted.path('value'));
+  t.ok(await keepSoon(mounted.path('other'), 6, length), 'and for something else in its place');
+  await mounted.unmounted();
+  await mounted.checked();
+});
+
 t.test('unmounting and mounting while the disk is full', { skip }, async (t) => {
   const { disk, mounted } = await smallStore(t);
   const names = Array.from({ length: 200 }, (_, number) => mounted.path(`file-${number}`));
