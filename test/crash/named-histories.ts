@@ -45,13 +45,6 @@ export const NAMED_HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     { op: 'checkpoint' },
     { op: 'checkpoint' },
   ],
-  'a size that fallocate set is durable although a checkpoint had synced the blob before the commit': [
-    { op: 'create', path: 'b' },
-    { op: 'allocate', path: 'b', at: 511, length: 4096 },
-    { op: 'startCheckpoint' },
-    { op: 'complete', index: 0 },
-    { op: 'commit' },
-  ],
   'what was cut off does not come back when the file grows again': [
     { op: 'create', path: 'a' },
     { op: 'mkdir', path: 'd' },
@@ -107,6 +100,13 @@ export const NAMED_HISTORIES: Readonly<Record<string, readonly Step[]>> = {
     ...MANY_FILES,
     { op: 'remount' },
     ...SCATTERED_CHANGES,
+  ],
+  'a size that fallocate set is durable although a checkpoint had synced the blob before the commit': [
+    { op: 'create', path: 'b' },
+    { op: 'allocate', path: 'b', at: 511, length: 4096 },
+    { op: 'startCheckpoint' },
+    { op: 'complete', index: 0 },
+    { op: 'commit' },
   ],
 };
 

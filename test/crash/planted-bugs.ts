@@ -15,6 +15,8 @@ import { SimulatedDisk } from './simulated-disk.js';
 
 export interface PlantedBug {
   readonly name: string;
+  /** A random history that shows it soon, where few do. */
+  readonly seed?: number;
   readonly plant: () => () => void;
 }
 
@@ -117,6 +119,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   { name: 'a reply goes out before the log record is complete', plant: delayRecords },
   {
     name: 'a checkpoint frees pages one epoch early',
+    seed: 5972,
     plant: () => {
       const finish = PageStore.prototype.finishCheckpoint;
       return all(
@@ -178,6 +181,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a superblock found after the death of the process is taken for durable',
+    seed: 1208,
     plant: () => replace(SuperblockFile.prototype, 'syncNow', () => () => undefined),
   },
   {
