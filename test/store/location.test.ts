@@ -17,7 +17,7 @@ interface Invented {
 const host = ({ environment = {}, places = {}, foreign = [] }: Invented): Host => ({
   environment,
   homeDirectory: '/home/ada',
-  workingDirectory: '/work/here',
+  workingDirectory: '/home/here',
   stateOf: (place) => places[place] ?? 'creatable',
   belongsToUser: (place) => !foreign.includes(place),
 });
@@ -30,7 +30,7 @@ t.test('the order of places', (t) => {
   const all = { RAZORFS_STORE: '/env/store', XDG_STATE_HOME: '/xdg' };
   const cases: [string, string | undefined, Invented, string, string][] = [
     ['the option', '/opt/store', { environment: all }, '/opt/store', 'option'],
-    ['a relative option', 'sub/store', {}, '/work/here/sub/store', 'option'],
+    ['a relative option', 'sub/store', {}, '/home/here/sub/store', 'option'],
     ['the variable', undefined, { environment: all }, '/env/store', 'environment'],
     ['an empty variable', undefined, { environment: { RAZORFS_STORE: '' } }, SYSTEM, 'system'],
     ['the system', undefined, {}, SYSTEM, 'system'],
