@@ -1,15 +1,16 @@
 /**
- * The write-ahead log, read by itself (format: wal/log.ts): which segments there are, and what waits to be replayed.
+ * The write-ahead log, read by itself (format: wal/segment.ts): which segments there are, and what waits to be replayed.
  */
 import { crc32c } from '../native/addon.js';
 import type { Disk } from '../store/disk.js';
 import type { Superblock } from '../store/superblock.js';
 import { decodeOperation } from '../volume/operation.js';
-import { LOG_DIRECTORY, LOG_RECORD_HEADER_BYTES, LOG_SEGMENT_HEADER_BYTES, LOG_SEGMENT_MAGIC } from '../wal/log.js';
+import { LOG_DIRECTORY } from '../wal/log.js';
 import { FieldReader } from '../wal/record.js';
+import { LOG_RECORD_HEADER_BYTES, LOG_SEGMENT_HEADER_BYTES, LOG_SEGMENT_MAGIC } from '../wal/segment.js';
 import type { Findings } from './findings.js';
 
-/** Bytes of a segment's first block that its checksum covers, as the table in wal/log.ts has it. */
+/** Bytes of a segment's first block that its checksum covers, as the table in wal/segment.ts has it. */
 const SEGMENT_HEADER_USED_BYTES = 40;
 const TYPE_PADDING = 0;
 const TYPE_SYNCED = 12;

@@ -17,7 +17,8 @@ import { encodeSuperblock, readSlots, SUPERBLOCK_NAME, type Superblock } from '.
 import { asAddress, asBlobId, asEpoch, asIno, asLsn } from '../store/units.js';
 import { nodesSegmentName } from '../tree/page-file.js';
 import { REFERENCE_BLOCK_HEADER_WORDS, REFERENCES_PER_BLOCK, referencesName } from '../tree/references.js';
-import { LOG_DIRECTORY, LOG_SEGMENT_HEADER_BYTES } from '../wal/log.js';
+import { LOG_DIRECTORY } from '../wal/log.js';
+import { LOG_SEGMENT_HEADER_BYTES } from '../wal/segment.js';
 import type { CheckResult } from './check.js';
 import { type FindingCode, REPAIRS } from './findings.js';
 import { InodeFates } from './inode-fates.js';

@@ -72,6 +72,7 @@ export class Service {
 
   readonly #spare: Reply[] = [];
   readonly #waiting = new Set<Promise<void>>();
+  #deferredCount = 0;
 
   constructor(options: ServiceOptions) {
     this.options = options;
@@ -140,6 +141,7 @@ export class Service {
   /** Sends `reply` to the present request once the promise has told the length of its payload, or failed. */
   replyLater(reply: Reply, payloadLength: Promise<number>): number {
     const { uniqueLow, uniqueHigh } = this.request;
+    this.#deferredCount++;
     const sent = payloadLength.then(
       (length) => this.options.send(reply, reply.header(uniqueLow, uniqueHigh, 0, length)),
       (error: unknown) => this.options.send(reply, reply.header(uniqueLow, uniqueHigh, this.#errnoOf(error), 0)),
@@ -152,6 +154,11 @@ export class Service {
     });
     this.#waiting.add(done);
     return DEFERRED;
+  }
+
+  /** How many replies were left for later since the beginning. */
+  get deferredCount(): number {
+    return this.#deferredCount;
   }
 
   /** Resolves once all replies that were to come later have been sent. */

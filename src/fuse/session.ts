@@ -59,6 +59,8 @@ export class Session {
   readonly #notifier: Notifier;
   #watch: ReadableWatch | undefined;
   #isOver = false;
+  /** A burst is to begin at the next turn of the event loop. */
+  #isScheduled = false;
   #refusal: Error | undefined;
   #becomeReady!: () => void;
   #failReady!: (error: Error) => void;
@@ -85,7 +87,7 @@ export class Session {
       initialised: options.initialised,
       trace: this.trace,
       failures: this.#failures,
-      send: (reply, length) => this.#send(reply, length),
+      send: (reply, length) => this.#sendLater(reply, length),
       notify: (notification) => this.notify(notification),
       onInitialised: () => this.#becomeReady(),
       onRefused: (error) => {
@@ -138,15 +140,21 @@ export class Session {
     const service = this.#service;
     const fd = this.#fd;
     const endMs = performance.now() + BURST_MS_MAX;
+    const deferredBefore = service.deferredCount;
     let replyLength = 0;
     let untilClock = REQUESTS_PER_CLOCK;
     while (!this.#isOver) {
-      const budget = this.#polling.budget();
+      // What was left for later begins when the burst ends: it takes the requests that are there, and does not look for more.
+      const hasDeferred = service.deferredCount !== deferredBefore;
+      const budget = hasDeferred ? 0 : this.#polling.budget();
       const received = exchange(fd, service.reply.bytes, replyLength, service.request.bytes, budget);
       if (budget > 0) {
         this.#polling.observe(received > 0);
       }
       if (received === 0) {
+        if (hasDeferred) {
+          this.#serveSoon();
+        }
         return;
       }
       if (received < 0) {
@@ -164,7 +172,7 @@ export class Session {
         untilClock = REQUESTS_PER_CLOCK;
         if (performance.now() >= endMs) {
           this.#send(service.reply, replyLength);
-          setImmediate(this.#serve);
+          this.#serveSoon();
           return;
         }
       }
@@ -195,6 +203,23 @@ export class Session {
     if (result < 0 && !GONE.has(result)) {
       this.#failures.report(new Error(`a reply could not be sent: ${errnoName(result)}`));
     }
+  }
+
+  /** A reply outside of a burst: a new one begins, because who has waited for it is likely to ask for more. */
+  #sendLater(reply: Reply, length: number): void {
+    this.#send(reply, length);
+    this.#serveSoon();
+  }
+
+  #serveSoon(): void {
+    if (this.#isScheduled) {
+      return;
+    }
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#serve();
+    });
   }
 
   #end(end: SessionEnd): void {

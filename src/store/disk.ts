@@ -65,6 +65,8 @@ export interface DiskFile {
 
   /** Makes all written and mapped changes durable, off the main thread (fdatasync). */
   sync(): Promise<void>;
+  /** The same where little has been written since the last time: on this thread while the disk is quick about it. */
+  syncLittle(): Promise<void>;
   /** The same at once. */
   syncNow(): void;
   /** Closes the file; a map stays valid. Closing twice is harmless. */

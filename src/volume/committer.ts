@@ -1,7 +1,8 @@
 /**
  * Group commit: makes logged work durable, for many waiters with one sync.
  *
- * One commit runs at a time; whoever asks meanwhile shares the next one. A commit takes the blobs asked for and those that
+ * One commit runs at a time; whoever asks meanwhile shares the next one. It begins once the present turn of the event loop has
+ * taken all requests that were waiting, so that the first of many does not sync for itself alone. A commit takes the blobs asked for and those that
  * barriers wait for, syncs them, says so in a `synced` record, and syncs the log. Only then does it resolve.
  *
  * Invariants:
@@ -17,6 +18,7 @@ import type { Operation } from './operation.js';
 
 class Batch {
   all = false;
+  waiting = 0;
   readonly blobs = new Set<BlobId>();
   readonly promise: Promise<void>;
   resolve: () => void = () => undefined;
@@ -60,9 +62,13 @@ export class Committer {
   commit(blobs: Iterable<BlobId> | 'all'): Promise<void> {
     this.#next ??= new Batch();
     const batch = this.#next;
+    batch.waiting++;
     if (blobs === 'all') batch.all = true;
     else for (const blob of blobs) batch.blobs.add(blob);
-    if (!this.#running) void this.#run();
+    if (!this.#running) {
+      this.#running = true;
+      queueMicrotask(() => void this.#run());
+    }
     return batch.promise;
   }
 
@@ -77,7 +83,6 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
     while (this.#next !== undefined) {
       const batch = this.#next;
       this.#next = undefined;
@@ -110,7 +115,7 @@ export class Committer {
       for (const blob of barriers) this.#barriers.add(blob);
       throw error;
     }
-    if (this.#log.isDirty) await this.#log.sync();
+    if (this.#log.isDirty) await this.#log.sync(batch.waiting === 1);
     this.#barriersUnderway = new Set();
     if (cuts.size > 0) this.#blobs.cutAll(cuts);
   }

@@ -5,7 +5,7 @@
  * They are logical (names and numbers, not pages), already checked against the volume's state, and carry everything that is
  * decided outside: inode numbers, times, resulting modes. Applying one therefore cannot fail for any reason of its own.
  *
- * On disk each is a log record (wal/log.ts) of the type given below, with the fields in the order of `encode`.
+ * On disk each is a log record (wal/segment.ts) of the type given below, with the fields in the order of `encode`.
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { asBlobId, asIno, asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';

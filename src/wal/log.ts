@@ -1,73 +1,49 @@
 /**
  * The write-ahead log: an endless sequence of records, kept in a pool of preallocated segment files `wal/0`, `wal/1`, ….
- *
- * An LSN is a byte offset in the endless log. Segment k of the log has the LSNs from k × D to (k + 1) × D, where D is the
- * segment's size less 4,096 bytes, and lies in whichever file says so in its first bytes:
- *
- *   byte  size  field                                record  size  field
- *      0     4  crc32c of bytes 4 to 40                   0     4  crc32c of bytes 4 to the record's end
- *      4     4  magic "RZWL"                              4     4  length of the record in bytes, this header included
- *      8    16  uuid of the store                         8     8  LSN of this record
- *     24     8  segment number k                         16     8  number of the request that made the change, or 0
- *     32     8  zero                                     24     1  type (0: the rest of the segment is unused)
- *   4096        records                                  25     7  zero
- *                                                        32        fields of the type
- *
- * Records begin at multiples of 8 and do not cross segments. A record is valid if and only if its checksum is right, its LSN is
- * the one of its place, and its length stays within the segment. The log ends before the first record that is not valid: since
- * LSNs only grow and a file is used again with a higher segment number, what a former life left behind never looks valid.
+ * segment.ts has their format.
  *
  * Files are written full of zeros when they are made, so that a later sync overwrites allocated, initialised blocks and the host
- * needs no journal commit of its own. Appending is a copy into the mapping: it outlives the process; `sync` outlives the power.
+ * needs no journal commit of its own. A record is put together in memory and appended with one write: it outlives the process
+ * once that has returned; `sync` outlives the power. The log is not mapped: a mapped page costs a fault after each time it was
+ * written back, and a fault may dirty more than the record (a large folio, on ext4), which the next sync then writes.
  *
  * Invariants:
+ * - A record counts, and the tail moves, only when all of it was written. What a failed write leaves has no valid checksum and
+ *   lies at the tail, where the next record goes.
  * - A segment is recycled only when a durable superblock names an LSN beyond it.
  * - After recovery the log goes on in a segment number that was never used, so that records which a power cut left beyond the
  *   end of the log cannot become valid again.
  */
 import { CorruptionError } from '../errors/corruption.js';
-import { crc32c } from '../native/addon.js';
-import { type Disk, DiskError, type DiskFile } from '../store/disk.js';
+import { type Disk, DiskError } from '../store/disk.js';
 import { asLsn, type Lsn } from '../store/units.js';
-import { FieldReader, FieldWriter } from './record.js';
+import { FieldWriter } from './record.js';
+import {
+  LOG_RECORD_HEADER_BYTES,
+  LOG_SEGMENT_HEADER_BYTES,
+  type LogRecord,
+  LogSegment,
+  PADDING,
+  recordAligned,
+  type SegmentContent,
+  sealRecord,
+} from './segment.js';
 
 export const LOG_DIRECTORY = 'wal';
-export const LOG_SEGMENT_HEADER_BYTES = 4096;
-export const LOG_RECORD_HEADER_BYTES = 32;
-export const LOG_SEGMENT_MAGIC = 0x4c57_5a52; // "RZWL"
-const LOG_SEGMENT_HEADER_USED_BYTES = 40;
-const PADDING = 0;
 /**
- * New segments are filled in writes of one page. Larger ones would leave large folios in the page cache, of which a mapped write
- * dirties all (ext4's page_mkwrite): each sync of a small record would then write up to a megabyte.
+ * New segments are filled in writes of one page. Larger ones would leave large folios in the page cache, which the host locks and
+ * writes back as one: syncs that follow each other closely then take about twice as long.
  */
 const ZEROS_BYTES = 4096;
+/** The memory in which records are put together, at first: the data of a small file, or what an operation says in names. */
+const RECORD_BUFFER_BYTES = 64 * 1024;
+/** More than this to be synced is not little: writing it may take milliseconds. */
+const LITTLE_BYTES = 256 * 1024;
 /**
  * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
  * unsynced, and recovery leaves out as many numbers, so that such records are never found at a place that has their LSN.
  */
 const UNSYNCED_SEGMENTS_MAX = 16;
-const WORD = 0x1_0000_0000;
-
-interface Segment {
-  readonly file: DiskFile;
-  readonly bytes: Uint8Array;
-  readonly words: Uint32Array;
-  /** The segment number that the file holds; -1 for none. */
-  number: number;
-}
-
-/** A record as the log holds it, checked. */
-export interface LogRecord {
-  readonly lsn: Lsn;
-  /** The LSN after it. */
-  readonly end: Lsn;
-  readonly type: number;
-  readonly request: number;
-  readonly fields: FieldReader;
-}
-
-const aligned = (length: number): number => (length + 7) & ~7;
 
 export class Log {
   readonly #disk: Disk;
@@ -75,14 +51,20 @@ export class Log {
   readonly #segmentBytes: number;
   /** Bytes of records in a segment: D. */
   readonly #dataBytes: number;
-  readonly #pool: Segment[] = [];
-  #current: Segment | undefined;
+  readonly #pool: LogSegment[] = [];
+  #current: LogSegment | undefined;
   #tail: Lsn = asLsn(0);
   /** Segments before this number hold nothing that recovery needs. */
   #firstNeeded = 0;
-  readonly #unsynced = new Set<Segment>();
+  /** The tail when the last sync began. */
+  #syncTail: Lsn = asLsn(0);
+  readonly #unsynced = new Set<LogSegment>();
   /** Segments whose sync is under way, and how many times. */
-  readonly #syncing = new Map<Segment, number>();
+  readonly #syncing = new Map<LogSegment, number>();
+  /** The record that is being put together, from its header on. */
+  #record = new Uint8Array(RECORD_BUFFER_BYTES);
+  #recordType = PADDING;
+  #recordRequest = 0;
   readonly #writer = new FieldWriter();
   #hasSpare = true;
 
@@ -110,22 +92,11 @@ export class Log {
         if (!readOnly) disk.remove(`${LOG_DIRECTORY}/${name}`);
         continue;
       }
-      log.#pool.push(log.#mapSegment(file));
+      const segment = new LogSegment(file);
+      segment.load(log.#uuid);
+      log.#pool.push(segment);
     }
     return log;
-  }
-
-  #mapSegment(file: DiskFile): Segment {
-    const bytes = file.map(this.#segmentBytes);
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, this.#segmentBytes / 4);
-    return { file, bytes, words, number: this.#numberIn(bytes, words) };
-  }
-
-  #numberIn(bytes: Uint8Array, words: Uint32Array): number {
-    if (words[1] !== LOG_SEGMENT_MAGIC) return -1;
-    if (words[0] !== crc32c(bytes, 4, LOG_SEGMENT_HEADER_USED_BYTES - 4)) return -1;
-    for (let i = 0; i < 16; i++) if (bytes[8 + i] !== this.#uuid[i]) return -1;
-    return words[7] * WORD + words[6];
   }
 
   /** The LSN at which the next record goes, or would go if it fits the segment. */
@@ -147,42 +118,25 @@ export class Log {
     return this.#pool.some((segment) => segment.number >= first && segment.number <= number);
   }
 
-  /** The valid records from an LSN on, in order. */
+  /** The valid records from an LSN on, in order. Throws DiskError. */
   *records(from: Lsn): Generator<LogRecord> {
     let lsn: number = from;
+    let segment: SegmentContent | undefined;
     for (;;) {
       const number = Math.floor(lsn / this.#dataBytes);
-      const segment = this.#pool.find((candidate) => candidate.number === number);
+      if (segment?.number !== number) {
+        segment = this.#pool.find((candidate) => candidate.number === number)?.read(this.#segmentBytes);
+      }
       if (segment === undefined) return;
-      const within = lsn % this.#dataBytes;
-      if (within + LOG_RECORD_HEADER_BYTES > this.#dataBytes) {
+      if ((lsn % this.#dataBytes) + LOG_RECORD_HEADER_BYTES > this.#dataBytes) {
         lsn = (number + 1) * this.#dataBytes;
         continue;
       }
-      const record = this.#recordAt(segment, lsn, within);
+      const record = segment.recordAt(lsn);
       if (record === undefined) return;
       if (record.type !== PADDING) yield record;
       lsn = record.end;
     }
-  }
-
-  #recordAt(segment: Segment, lsn: number, within: number): LogRecord | undefined {
-    const { bytes, words } = segment;
-    const offset = LOG_SEGMENT_HEADER_BYTES + within;
-    const word = offset >>> 2;
-    const length = words[word + 1];
-    if (length < LOG_RECORD_HEADER_BYTES || within + length > this.#dataBytes) return undefined;
-    if (words[word + 3] * WORD + words[word + 2] !== lsn) return undefined;
-    if (words[word] !== crc32c(bytes, offset + 4, length - 4)) return undefined;
-    const type = bytes[offset + 24];
-    const number = Math.floor(lsn / this.#dataBytes);
-    return {
-      lsn: asLsn(lsn),
-      end: asLsn(type === PADDING ? (number + 1) * this.#dataBytes : lsn + aligned(length)),
-      type,
-      request: words[word + 5] * WORD + words[word + 4],
-      fields: new FieldReader(bytes, offset + LOG_RECORD_HEADER_BYTES, offset + length),
-    };
   }
 
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,8 +165,9 @@ export class Log {
 
   /** Makes sure that a record with `length` bytes of fields fits. Throws DiskError (ENOSPC) and changes nothing. */
   reserve(length: number): void {
-    const total = LOG_RECORD_HEADER_BYTES + aligned(length);
+    const total = LOG_RECORD_HEADER_BYTES + recordAligned(length);
     if (total > this.#dataBytes) throw new RangeError(`a log record of ${length} bytes`);
+    if (total > this.#record.length) this.#record = new Uint8Array(2 ** Math.ceil(Math.log2(total)));
     const within = this.#tail % this.#dataBytes;
     const number = Math.floor(this.#tail / this.#dataBytes);
     if (this.#current?.number === number && within + total <= this.#dataBytes) return;
@@ -250,12 +205,12 @@ export class Log {
     return this.#hasSpare;
   }
 
-  #isFree(segment: Segment): boolean {
+  #isFree(segment: LogSegment): boolean {
     return segment.number < this.#firstNeeded && segment !== this.#current;
   }
 
   /** A file for a segment number: one that is no longer needed, or a new one. */
-  #acquire(number: number): Segment {
+  #acquire(number: number): LogSegment {
     if (this.#unsynced.size + this.#syncing.size >= UNSYNCED_SEGMENTS_MAX - 1) this.syncNow();
     // The oldest first: while the segment at some LSN is there, so are all that follow it.
     const free = this.#pool.filter((candidate) => this.#isFree(candidate));
@@ -264,19 +219,12 @@ export class Log {
       segment = this.#createSegment();
       this.#pool.push(segment);
     }
-    segment.number = number;
-    const { bytes, words } = segment;
-    bytes.fill(0, 0, LOG_SEGMENT_HEADER_BYTES);
-    words[1] = LOG_SEGMENT_MAGIC;
-    bytes.set(this.#uuid, 8);
-    words[6] = number >>> 0;
-    words[7] = Math.floor(number / WORD);
-    words[0] = crc32c(bytes, 4, LOG_SEGMENT_HEADER_USED_BYTES - 4);
+    segment.begin(this.#uuid, number);
     this.#unsynced.add(segment);
     return segment;
   }
 
-  #createSegment(): Segment {
+  #createSegment(): LogSegment {
     const names = new Set(this.#disk.list(LOG_DIRECTORY));
     let index = 0;
     while (names.has(String(index))) index++;
@@ -291,37 +239,26 @@ export class Log {
       this.#disk.remove(path);
       throw error;
     }
-    return this.#mapSegment(file);
+    return new LogSegment(file);
   }
 
   /** Begins a record; its fields are then written with the returned writer, in the room that `reserve` made. */
   begin(type: number, request: number): FieldWriter {
-    const segment = this.#current;
-    if (segment === undefined) throw new Error('the log has not been started');
-    const offset = LOG_SEGMENT_HEADER_BYTES + (this.#tail % this.#dataBytes);
-    const word = offset >>> 2;
-    const { words } = segment;
-    words[word] = 0;
-    words[word + 2] = this.#tail >>> 0;
-    words[word + 3] = Math.floor(this.#tail / WORD);
-    words[word + 4] = request >>> 0;
-    words[word + 5] = Math.floor(request / WORD);
-    words[word + 6] = type;
-    words[word + 7] = 0;
-    this.#writer.begin(segment.bytes, offset + LOG_RECORD_HEADER_BYTES);
+    this.#recordType = type;
+    this.#recordRequest = request;
+    this.#writer.begin(this.#record, LOG_RECORD_HEADER_BYTES);
     return this.#writer;
   }
 
-  /** Completes the record: from here on it survives the death of this process. Returns its LSN. */
+  /** Appends the record: from here on it survives the death of this process. Returns its LSN. Throws DiskError. */
   finish(): Lsn {
     const segment = this.#current;
     if (segment === undefined) throw new Error('the log has not been started');
     const lsn = this.#tail;
-    const offset = LOG_SEGMENT_HEADER_BYTES + (lsn % this.#dataBytes);
-    const length = this.#writer.position - offset;
-    segment.words[(offset >>> 2) + 1] = length;
-    segment.words[offset >>> 2] = crc32c(segment.bytes, offset + 4, length - 4);
-    this.#tail = asLsn(lsn + aligned(length));
+    const length = this.#writer.position;
+    sealRecord(this.#record.subarray(0, length), lsn, this.#recordType, this.#recordRequest);
+    segment.append(this.#record, length, lsn % this.#dataBytes);
+    this.#tail = asLsn(lsn + recordAligned(length));
     this.#unsynced.add(segment);
     return lsn;
   }
@@ -332,11 +269,13 @@ export class Log {
   }
 
   /** Makes all records appended so far durable. A segment that is being synced for another caller is synced once more. */
-  async sync(): Promise<void> {
+  async sync(atOnce = false): Promise<void> {
     const segments = new Set([...this.#syncing.keys(), ...this.#unsynced]);
     this.#unsynced.clear();
     for (const segment of segments) this.#syncing.set(segment, (this.#syncing.get(segment) ?? 0) + 1);
-    await Promise.all([...segments].map((segment) => segment.file.sync()));
+    const isLittle = atOnce && this.#tail - this.#syncTail <= LITTLE_BYTES;
+    this.#syncTail = this.#tail;
+    await Promise.all([...segments].map(({ file }) => (isLittle ? file.syncLittle() : file.sync())));
     for (const segment of segments) {
       const others = (this.#syncing.get(segment) ?? 1) - 1;
       if (others > 0) this.#syncing.set(segment, others);
@@ -348,6 +287,7 @@ export class Log {
   syncNow(): void {
     for (const segment of new Set([...this.#syncing.keys(), ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
+    this.#syncTail = this.#tail;
   }
 
   /** Whether two files claim the same segment, which no history of this program can bring about. */

@@ -5,7 +5,7 @@ import { CorruptionError } from '../errors/corruption.js';
 
 const WORD = 0x1_0000_0000;
 
-/** Writes fields into a record's place in the mapped log. */
+/** Writes fields into memory. */
 export class FieldWriter {
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;

@@ -102,13 +102,49 @@ t.test(
   },
 );
 
+t.test('a log record that cannot be written makes the volume read-only, and all before it is kept', async (t) => {
+  const store = await newStore();
+  let failures = 0;
+  for (let n = 0; ; n++) {
+    const session = await Session.open(store.afterProcessDeath(), { bootId: BOOT });
+    const isLogWrite = ({ kind, path }: DiskOperation): boolean =>
+      path.startsWith('wal/') && (kind === 'write' || kind === 'writing');
+    const count = failAt(session.disk, n, 'EIO', isLogWrite);
+    for (const step of STEPS) {
+      try {
+        await session.run(step);
+      } catch {
+        break;
+      }
+    }
+    const isOver = count() <= n;
+    if (!isOver) {
+      failures++;
+      t.match(session.volume.status().readOnlyReason, /EIO/, `write ${n}: the reason`);
+      await t.rejects(session.run({ op: 'mkdir', path: `later ${n}` }), `write ${n}: no change`);
+      const promises = session.promises();
+      const left = session.disk.afterProcessDeath();
+      await session.abandon();
+      const recovered = await Session.open(left, { bootId: BOOT });
+      t.equal(structuralProblem(recovered.volume, left), undefined, `write ${n}: recovery leaves it whole`);
+      checkRecovered(recovered.present, session, promises, 'process death');
+      await recovered.abandon();
+    } else {
+      await session.abandon();
+      break;
+    }
+  }
+  t.comment(`${failures} failed writes`);
+  t.ok(failures > 10);
+});
+
 t.test('no space, at any moment, leaves a volume that goes on once there is space', { timeout: 100_000 }, async (t) => {
   const store = await newStore();
   let failures = 0;
   for (let n = 0; ; n++) {
     const session = await Session.open(store.afterProcessDeath(), { bootId: BOOT });
     const isAllocation = ({ kind }: DiskOperation): boolean =>
-      kind === 'allocate' || kind === 'create' || kind === 'write';
+      kind === 'allocate' || kind === 'create' || kind === 'write' || kind === 'writing';
     // Allocated beforehand.
     const isOverwrite = ({ path }: DiskOperation): boolean => /^(superblock|refs\..)$/.test(path);
     const count = failAt(session.disk, n, 'ENOSPC', (operation) => isAllocation(operation) && !isOverwrite(operation));

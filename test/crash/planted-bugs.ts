@@ -10,7 +10,7 @@ import { PageStore } from '../../src/tree/page-store.js';
 import { Committer } from '../../src/volume/committer.js';
 import { Volume } from '../../src/volume/volume.js';
 import { Log } from '../../src/wal/log.js';
-import { FieldWriter } from '../../src/wal/record.js';
+import { LogSegment } from '../../src/wal/segment.js';
 import { SimulatedDisk } from './simulated-disk.js';
 
 export interface PlantedBug {
@@ -41,44 +41,28 @@ const all =
     for (const restore of restores) restore();
   };
 
-/** A record that is complete only when the next one begins, or the log is synced. */
+/** A record that is written only when the next one begins, or the log is synced. */
 function delayRecords(): () => void {
-  let place: { bytes: Uint8Array; at: number } | undefined;
-  let complete = (): void => undefined;
-  const first = <Original extends Method>(original: Original): Original =>
+  let write = (): void => undefined;
+  const writeFirst = <Original extends Method>(original: Original): Original =>
     function (this: unknown, ...parameters: never[]): unknown {
-      complete();
-      complete = () => undefined;
+      write();
+      write = () => undefined;
       return original.apply(this, parameters);
     } as unknown as Original;
   return all(
     replace(
-      FieldWriter.prototype,
-      'begin',
+      LogSegment.prototype,
+      'append',
       (original) =>
-        function (this: FieldWriter, bytes: Uint8Array, at: number): void {
-          place = { bytes, at: at - 32 };
-          original.call(this, bytes, at);
+        function (this: LogSegment, record: Uint8Array, length: number, at: number): void {
+          const copy = record.slice(0, length);
+          write = () => original.call(this, copy, length, at);
         },
     ),
-    replace(
-      Log.prototype,
-      'finish',
-      (original) =>
-        function (this: Log) {
-          const lsn = original.call(this);
-          if (place !== undefined) {
-            const { bytes, at } = place;
-            const checksum = bytes.slice(at, at + 4);
-            bytes.fill(0, at, at + 4);
-            complete = () => bytes.set(checksum, at);
-          }
-          return lsn;
-        },
-    ),
-    replace(Log.prototype, 'begin', first),
-    replace(Log.prototype, 'sync', first),
-    replace(Log.prototype, 'syncNow', first),
+    replace(Log.prototype, 'begin', writeFirst),
+    replace(Log.prototype, 'sync', writeFirst),
+    replace(Log.prototype, 'syncNow', writeFirst),
   );
 }
 
@@ -116,10 +100,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a page is changed in place',
     plant: () => replace(PageStore.prototype, 'writable', () => (page) => page),
   },
-  { name: 'a reply goes out before the log record is complete', plant: delayRecords },
+  { name: 'a reply goes out before the log record is written', plant: delayRecords },
   {
     name: 'a checkpoint frees pages one epoch early',
-    seed: 5972,
+    seed: 3424,
     plant: () => {
       const finish = PageStore.prototype.finishCheckpoint;
       return all(
@@ -181,7 +165,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a superblock found after the death of the process is taken for durable',
-    seed: 1208,
+    seed: 1576,
     plant: () => replace(SuperblockFile.prototype, 'syncNow', () => () => undefined),
   },
   {

@@ -11,6 +11,7 @@
  * DiskError with which the operation fails.
  */
 import { type Disk, DiskError, type DiskFile, type DiskStatistics, type OpenMode } from '../../src/store/disk.js';
+import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { type Fate, SimulatedInode, type SyncInProgress } from './simulated-inode.js';
 
 export type DiskOperationKind =
@@ -19,6 +20,8 @@ export type DiskOperationKind =
   | 'makeDirectory'
   | 'read'
   | 'write'
+  /** A write has got no further than its first page. */
+  | 'writing'
   | 'truncate'
   | 'allocate'
   | 'punch'
@@ -293,7 +296,13 @@ class SimulatedFile implements DiskFile {
     const operation: DiskOperation = { kind: 'write', path: this.path };
     this.#disk.begin(operation);
     const kept = Math.min(length, operation.keepBytes ?? length);
-    this.#inode.write(from, offset, kept, position);
+    // A process that is killed stops between two pages: the other moments are before the write and after it.
+    const first = Math.min(kept, PAGE_SIZE - (position % PAGE_SIZE));
+    this.#inode.write(from, offset, first, position);
+    if (first < kept) {
+      this.#disk.begin({ kind: 'writing', path: this.path });
+      this.#inode.write(from, offset + first, kept - first, position + first);
+    }
     if (kept < length) throw new DiskError('ENOSPC', 'pwrite', this.path);
   }
 
@@ -331,6 +340,10 @@ class SimulatedFile implements DiskFile {
 
   sync(): Promise<void> {
     return this.#disk.startSync(this.path, this.#inode);
+  }
+
+  syncLittle(): Promise<void> {
+    return this.sync();
   }
 
   syncNow(): void {

@@ -2,8 +2,9 @@
  * A file of the simulated disk: its content now, what of it is durable, and what a loss of power may leave.
  *
  * The content is kept in pages of 4 KiB. Beside the durable version of a page stand the versions that it has had since: the host
- * may write a dirty page back at any moment, so a loss of power leaves any one of them, or a mix of two in sectors of 512 bytes. For
- * mapped memory, which changes without a call, a version is noted whenever the disk is looked at (`capture`).
+ * may write a dirty page back at any moment, so a loss of power leaves any one of them, or a mix of two in sectors of 512 bytes. A
+ * write makes a version of each page that it touches; for mapped memory, which changes without a call, one is noted whenever the
+ * disk is looked at (`capture`).
  *
  * Sizes change in order (a host's journal keeps them so): a loss of power leaves a prefix of the changes since the last sync, and
  * a page version from after a cut that was lost does not survive it.
@@ -125,10 +126,10 @@ export class SimulatedInode {
     this.bytes(Math.max(end, this.size)).set(from.subarray(offset, offset + length), position);
     this.#markWritten(position, end);
     this.extend(end);
+    this.#captureWritten();
   }
 
   #markWritten(position: number, end: number): void {
-    if (this.#isMapped) return;
     for (let page = Math.floor(position / PAGE_SIZE); page * PAGE_SIZE < end; page++) this.#written.add(page);
   }
 
@@ -175,13 +176,8 @@ export class SimulatedInode {
   /** Notes the present content as a version of each page that has changed. */
   capture(): void {
     if (!this.#isLive) return;
-    if (!this.#isMapped) {
-      for (const page of this.#written) this.#capturePage(page);
-      this.#written.clear();
-      return;
-    }
-    for (const page of this.#written) this.#capturePage(page);
-    this.#written.clear();
+    this.#captureWritten();
+    if (!this.#isMapped) return;
     const chunks = Math.ceil(this.#live.length / ZERO_CHUNK.length);
     for (let chunk = 0; chunk < chunks; chunk++) {
       const start = chunk * ZERO_CHUNK.length;
@@ -192,6 +188,11 @@ export class SimulatedInode {
       }
       for (let page = start / PAGE_SIZE; page < end / PAGE_SIZE; page++) this.#capturePage(page);
     }
+  }
+
+  #captureWritten(): void {
+    for (const page of this.#written) this.#capturePage(page);
+    this.#written.clear();
   }
 
   #capturePage(page: number): void {

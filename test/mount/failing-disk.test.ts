@@ -18,8 +18,18 @@ const failingDisk = (signal: string): string => `
   HostDisk.prototype.open = function (name, mode) {
     const file = open.call(this, name, mode);
     const sync = file.sync.bind(file);
-    file.sync = () =>
-      existsSync(${JSON.stringify(signal)}) ? Promise.reject(new DiskError('EIO', 'fdatasync', name)) : sync();
+    const syncNow = file.syncNow.bind(file);
+    const check = () => {
+      if (existsSync(${JSON.stringify(signal)})) throw new DiskError('EIO', 'fdatasync', name);
+    };
+    file.sync = async () => {
+      check();
+      await sync();
+    };
+    file.syncNow = () => {
+      check();
+      syncNow();
+    };
     return file;
   };`;
 
