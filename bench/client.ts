@@ -29,7 +29,8 @@ export type Work =
   | 'random-read'
   | 'random-write'
   | 'append'
-  | 'verify-append';
+  | 'verify-append'
+  | 'probe';
 
 export interface WorkOptions {
   /** Processes that share the work. */
@@ -63,21 +64,40 @@ export async function prepareClient(): Promise<void> {
   renameSync(output, PROGRAM);
 }
 
+export interface RunningWork {
+  /** Rejects with what the client says when anything is wrong. */
+  readonly result: Promise<WorkResult>;
+  /** Ends a work that goes on for as long as it is let. */
+  stop(): Promise<WorkResult>;
+}
+
 /** Does `count` operations of one kind of work in a directory. Throws with what the client says when anything is wrong. */
-export async function work(
-  name: Work,
-  directory: string,
-  count: number,
-  options: WorkOptions = {},
-): Promise<WorkResult> {
+export const work = (name: Work, directory: string, count: number, options?: WorkOptions): Promise<WorkResult> =>
+  beginWork(name, directory, count, options).result;
+
+/** Begins the same, and does not wait for its end. */
+export function beginWork(name: Work, directory: string, count: number, options: WorkOptions = {}): RunningWork {
   const words = [name, directory, String(count), '-c', String(options.clients ?? 1), '-s', String(options.start ?? 0)];
   if (options.span !== undefined) words.push('-n', String(options.span));
   if (options.fileBytes !== undefined) words.push('-b', String(options.fileBytes));
   if (options.prefix !== undefined) words.push('-p', options.prefix);
   if (options.tree) words.push('-t');
-  const { stdout } = await run(PROGRAM, words).catch((error: { stderr?: string; message: string }) => {
-    throw new Error(`${name} in ${directory}: ${error.stderr?.trim() || error.message}`);
-  });
-  const [nanoseconds, operations, longestNanoseconds] = stdout.trim().split(' ').map(Number);
-  return { nanoseconds, operations, longestNanoseconds };
+  const running = run(PROGRAM, words);
+  const result = running.then(
+    ({ stdout }) => {
+      const [nanoseconds, operations, longestNanoseconds] = stdout.trim().split(' ').map(Number);
+      return { nanoseconds, operations, longestNanoseconds };
+    },
+    (error: { stderr?: string; message: string }) => {
+      const said = error.stderr?.trim().replaceAll(`${directory}/`, '');
+      throw new Error(`${name}: ${said || error.message}`);
+    },
+  );
+  return {
+    result,
+    stop() {
+      running.child.kill('SIGTERM');
+      return result;
+    },
+  };
 }

@@ -57,6 +57,11 @@ export function allocatedBelow(directory: string): number {
   return bytes;
 }
 
+/** Copies a directory of files with holes. */
+export async function copyDirectory(from: string, to: string): Promise<void> {
+  await run('cp', ['-a', '--sparse=always', from, to]);
+}
+
 /** One line for a report: cores, memory, kernel, Node, and the file system below. */
 export async function describeHost(directory: string): Promise<string> {
   const { stdout } = await run('findmnt', ['--noheadings', '--output=FSTYPE', '--target', directory]);

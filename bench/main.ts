@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- scale|compare`: the command line of the benches.
+ * `npm run bench -- compare|scale|requests`: the command line of the benches.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,9 +10,10 @@ import { compare } from './compare/compare.js';
 import { compareTable, rangeTable, targetList } from './compare/report.js';
 import { describeHost, dropKernelCache, keepCache } from './host.js';
 import { comparePlot, scalePlot } from './plots.js';
+import { countRequests, requestTable } from './requests.js';
 import { ROOT } from './root.js';
-import { type Layout, measureScale } from './scale.js';
-import { scaleTable } from './scale-report.js';
+import { scaleTable } from './scale/report.js';
+import { type Layout, measureScale } from './scale/scale.js';
 import { hostTarget, RAZORFS, razorfsTarget } from './targets/own.js';
 import { installedPeers } from './targets/peers.js';
 
@@ -33,12 +34,12 @@ interface CompareCommandOptions extends CommonOptions {
   readonly rounds?: number;
   readonly only?: readonly string[];
   readonly libfuseExamples?: string;
-  readonly applications: boolean;
+  readonly applicationRounds?: number;
 }
 
-/** A full log is just below what brings a checkpoint. */
-const FULL_LOG_BYTES = 52 * 1024 * 1024;
-const QUICK_LOG_BYTES = 64 * 1024;
+/** How long short records are written to a log before longer ones fill it. */
+const RENAME_MS = 5000;
+const QUICK_RENAME_MS = 100;
 
 /** 10000, 10k, 1M, or several with commas. */
 function sizes(text: string): number[] {
@@ -65,11 +66,16 @@ function interruption(): AbortSignal {
 
 const interrupted = interruption();
 
+const DIRECTORY = path.join(ROOT, 'build/bench-work');
+const DIRECTORY_HELP = 'where stores and mount points are made';
+const QUICK_HELP = 'a run of seconds, to see that everything works; its figures say little';
+const JSON_HELP = 'write all figures to a file';
+
 function withCommonOptions(command: Command): Command {
   return command
-    .option('--directory <DIR>', 'where stores and mount points are made', path.join(ROOT, 'build/bench-work'))
-    .option('--quick', 'a run of seconds, to see that everything works; its figures say little')
-    .option('--json <FILE>', 'write all figures to a file')
+    .option('--directory <DIR>', DIRECTORY_HELP, DIRECTORY)
+    .option('--quick', QUICK_HELP)
+    .option('--json <FILE>', JSON_HELP)
     .option('--plots <DIR>', 'draw them, as SVG files in a directory');
 }
 
@@ -105,7 +111,7 @@ const scale = withCommonOptions(new Command('scale'))
           sizes: options.files ?? (options.quick ? [1000, 3000] : [10_000, 100_000, 1_000_000]),
           probes: options.quick ? 300 : 20_000,
           fileBytes: options.fileBytes,
-          logBytes: options.quick ? QUICK_LOG_BYTES : FULL_LOG_BYTES,
+          renameMs: options.quick ? QUICK_RENAME_MS : RENAME_MS,
           dropCache: options.quick ? keepCache : dropKernelCache,
           interrupted,
           progress,
@@ -126,16 +132,18 @@ const comparison = withCommonOptions(new Command('compare'))
     '--libfuse-examples <DIR>',
     "where built examples of libfuse are, for two peers in C that Debian doesn't have",
   )
-  .option('--no-applications', 'without the rows of git, npm, tar, find, rm and sqlite')
+  .option('--application-rounds <N>', 'in how many of them the rows of git, npm, tar, find, rm and sqlite', Number)
   .action(async (options: CompareCommandOptions) => {
     const host = await prepare(options);
     const targets = [hostTarget, razorfsTarget, ...installedPeers(options.libfuseExamples)];
+    const rounds = options.rounds ?? (options.quick ? 1 : 5);
     const figures = await compare({
       directory: options.directory,
       targets: targets.filter(({ name }) => options.only?.includes(name) ?? true),
-      rounds: options.rounds ?? (options.quick ? 1 : 5),
+      rounds,
+      applicationRounds: options.applicationRounds ?? Math.ceil(rounds / 2),
       amounts: options.quick ? QUICK_AMOUNTS : FULL_AMOUNTS,
-      applications: options.applications ? (options.quick ? QUICK_APPLICATIONS : FULL_APPLICATIONS) : undefined,
+      applications: options.quick ? QUICK_APPLICATIONS : FULL_APPLICATIONS,
       dropCache: options.quick ? keepCache : dropKernelCache,
       interrupted,
       progress,
@@ -146,4 +154,20 @@ const comparison = withCommonOptions(new Command('compare'))
     if (figures.some(({ name, failures }) => name === RAZORFS && failures.length > 0)) process.exitCode = 1;
   });
 
-await new Command('bench').addCommand(scale).addCommand(comparison).parseAsync();
+const requests = new Command('requests')
+  .description('the requests of the kernel that reach RazorFS for one operation of each kind')
+  .option('--directory <DIR>', DIRECTORY_HELP, DIRECTORY)
+  .option('--quick', QUICK_HELP)
+  .option('--json <FILE>', JSON_HELP)
+  .action(async (options: CommonOptions) => {
+    const host = await prepare(options);
+    const figures = await countRequests({
+      directory: options.directory,
+      files: options.quick ? QUICK_AMOUNTS.files : FULL_AMOUNTS.files,
+      archive: QUICK_APPLICATIONS,
+      dropCache: options.quick ? keepCache : dropKernelCache,
+    });
+    finish(options, { host, figures }, `${host}\n\n${requestTable(figures)}`);
+  });
+
+await new Command('bench').addCommand(comparison).addCommand(scale).addCommand(requests).parseAsync();

@@ -4,7 +4,7 @@
 import { formatCount } from '../src/cli/quantities.js';
 import type { TargetFigures } from './compare/compare.js';
 import { type Comparison, comparisons, formatValue } from './compare/report.js';
-import type { ScaleFigures } from './scale.js';
+import type { ScaleFigures } from './scale/scale.js';
 import { Drawing, FAINT, GRID } from './svg.js';
 import { formatFigure } from './table.js';
 import { HOST, RAZORFS } from './targets/own.js';

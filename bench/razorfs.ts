@@ -2,12 +2,12 @@
  * RazorFS as the benches use it: by its commands, as a user would, so that what they measure is what users get.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { MountStatus } from '../src/mount/control-protocol.js';
 import type { MountReport } from '../src/mount/mount-request.js';
 import type { MountState } from '../src/mount/survey.js';
-import type { VolumeStatus } from '../src/volume/options.js';
 import { isRunning, until } from './host.js';
 import { ROOT } from './root.js';
 
@@ -43,16 +43,15 @@ export async function umount(mountPoint: string): Promise<number> {
   return performance.now() - startedMs;
 }
 
-export async function status(mountPoint: string): Promise<VolumeStatus> {
+export async function status(mountPoint: string): Promise<MountStatus> {
   const { mounts } = JSON.parse(await razorfs(['status', '--json', mountPoint])) as { mounts: MountState[] };
   const [state] = mounts;
   if (state?.state !== 'mounted') throw new Error(`${mountPoint} is ${state?.state ?? 'not mounted'}`);
-  return state.status.volume;
+  return state.status;
 }
 
 /** Runs razorfsck on a store that is not mounted. Throws with its findings unless it says OK. */
 export async function check(store: string): Promise<void> {
-  if (!existsSync(CHECKER)) return;
   await run(process.execPath, [CHECKER, store]).catch((error: { stdout?: string; stderr?: string }) => {
     throw new Error(`razorfsck found damage in ${store}: ${error.stdout}${error.stderr}`);
   });

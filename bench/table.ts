@@ -2,12 +2,12 @@
  * Tables in Markdown, and the numbers in them.
  */
 
-/** A Markdown table; the first column to the left, the others to the right. Columns are padded so that the source reads well. */
-export function markdownTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A Markdown table; the first columns to the left, the others to the right. Columns are padded so that the source reads well. */
+export function markdownTable(heading: readonly string[], rows: readonly (readonly string[])[], left = 1): string {
   const widths = heading.map((_, column) => Math.max(3, ...[heading, ...rows].map((row) => [...row[column]].length)));
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => (column === 0 ? padEnd(cell, widths[column]) : padStart(cell, widths[column]))).join(' | ')} |`;
-  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+    `| ${cells.map((cell, column) => (column < left ? padEnd(cell, widths[column]) : padStart(cell, widths[column]))).join(' | ')} |`;
+  const rule = `| ${widths.map((width, column) => (column < left ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
   return [line(heading), rule, ...rows.map(line)].join('\n');
 }
 

@@ -21,6 +21,7 @@ uint64_t start, count, span;
 size_t file_bytes = PAGE;
 const char *prefix = "f";
 int in_tree;
+volatile sig_atomic_t *stopping;
 uint64_t longest, random_state;
 char buffer[CHUNK] __attribute__((aligned(4096)));
 

@@ -26,7 +26,9 @@ enum { CLIENTS_MAX = 256 };
 struct shared {
   int ready;
   int go;
+  volatile sig_atomic_t stopping;
   uint64_t longest[CLIENTS_MAX];
+  uint64_t done[CLIENTS_MAX];
 };
 
 static struct shared *shared;
@@ -37,6 +39,11 @@ static const struct work *found(const struct work *works, const char *name) {
   return NULL;
 }
 
+static void stop(int signal) {
+  (void)signal;
+  *stopping = 1;
+}
+
 /* Waits at the barrier, does its part, and ends. */
 static void work_as_client(int client, const struct work *work) {
   start += (uint64_t)client * count;
@@ -45,6 +52,7 @@ static void work_as_client(int client, const struct work *work) {
   while (!__atomic_load_n(&shared->go, __ATOMIC_SEQ_CST)) usleep(100);
   work->run();
   shared->longest[client] = longest;
+  shared->done[client] = count;
   _exit(0);
 }
 
@@ -72,6 +80,9 @@ int main(int argc, char **argv) {
 
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) fail("mmap");
+  stopping = &shared->stopping;
+  struct sigaction on_stop = {.sa_handler = stop, .sa_flags = SA_RESTART};
+  sigaction(SIGTERM, &on_stop, NULL);
   count = total / (uint64_t)clients;
   for (int client = 0; client < clients; client++) {
     pid_t pid = fork();
@@ -84,10 +95,12 @@ int main(int argc, char **argv) {
   int failed = 0;
   for (int status; wait(&status) > 0;) failed |= status != 0;
   uint64_t elapsed = now() - began;
-  for (int client = 0; client < clients; client++)
+  uint64_t done = 0;
+  for (int client = 0; client < clients; client++) {
     if (shared->longest[client] > longest) longest = shared->longest[client];
+    done += shared->done[client];
+  }
   if (failed) return 1;
-  printf("%llu %llu %llu\n", (unsigned long long)elapsed, (unsigned long long)(count * (uint64_t)clients),
-         (unsigned long long)longest);
+  printf("%llu %llu %llu\n", (unsigned long long)elapsed, (unsigned long long)done, (unsigned long long)longest);
   return 0;
 }

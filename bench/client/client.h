@@ -4,6 +4,7 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ extern uint64_t span;
 extern size_t file_bytes;
 extern const char *prefix;
 extern int in_tree;
+/* Not 0 once the bench has sent SIGTERM: works that go on for as long as they are let end. */
+extern volatile sig_atomic_t *stopping;
 
 /* The longest operation so far, in nanoseconds. */
 extern uint64_t longest;

@@ -71,7 +71,11 @@ static uint64_t list_below(int fd, int with_status) {
       continue;
     }
     struct stat status;
-    if (with_status && fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) fail("stat %s", entry->d_name);
+    if (with_status) {
+      if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) fail("stat %s", entry->d_name);
+      errno = 0;
+      if (status.st_size != (off_t)file_bytes) fail("stat %s: %lld bytes", entry->d_name, (long long)status.st_size);
+    }
     seen++;
   }
   if (errno != 0) fail("readdir");
@@ -134,8 +138,25 @@ static void mixed(void) {
   }
 }
 
+/*
+ * Asks for one small change after the other, so that each waits for an answer of the file system, until COUNT or SIGTERM. The
+ * mode of a file is nothing that a kernel keeps to itself.
+ */
+static void probe(void) {
+  char path[4096];
+  sprintf(path, "%s/probed", directory);
+  closed(opened(path, O_CREAT | O_WRONLY), path);
+  uint64_t since = now(), i;
+  for (i = 0; i < count && !*stopping; i++) {
+    if (chmod(path, i % 2 == 0 ? 0600 : 0644) != 0) fail("chmod %s", path);
+    since = lap(since);
+  }
+  count = i;
+}
+
 const struct work small_file_works[] = {
     {"create", create}, {"create-fsync", create_fsync}, {"stat", stat_all},           {"lookup", lookup},
     {"read", read_all}, {"list", list_names},           {"list-stat", list_status},   {"rename", rename_all},
-    {"mixed", mixed},   {"unlink", unlink_all},         {"rename-back", rename_back}, {NULL, NULL},
+    {"mixed", mixed},   {"unlink", unlink_all},         {"rename-back", rename_back}, {"probe", probe},
+    {NULL, NULL},
 };

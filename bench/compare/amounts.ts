@@ -13,6 +13,7 @@ export interface Amounts {
 }
 
 export interface ApplicationAmounts {
+  /** Some peers keep a descriptor for each, and the limit of those may be 20,000. */
   readonly archiveFiles: number;
   readonly repositoryFiles: number;
   readonly syncedInserts: number;
@@ -22,11 +23,11 @@ export interface ApplicationAmounts {
 
 export const FULL_AMOUNTS: Amounts = {
   files: 5000,
-  durableFiles: 500,
+  durableFiles: 400,
   pages: 32_768,
-  randomPages: 50_000,
-  appends: 50_000,
-  mixedFiles: 3200,
+  randomPages: 25_000,
+  appends: 25_000,
+  mixedFiles: 1600,
 };
 
 export const FULL_APPLICATIONS: ApplicationAmounts = {

@@ -67,31 +67,33 @@ async function seconds(action: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedMs) / 1000;
 }
 
-export async function measureApplications(
+/** The programs' work on a target's directory, in parts that do not need each other. */
+export function applicationParts(
   directory: string,
   material: Material,
   amounts: ApplicationAmounts,
   conditions: Conditions,
   record: Record,
-): Promise<void> {
-  const place = path.join(directory, 'applications');
-  mkdirSync(place);
-  await archiveWork(place, material, conditions, record);
-  if (material.repository !== undefined) await gitWork(place, material.repository, conditions, record);
-  if (amounts.npm) await npmWork(path.join(place, 'package'), conditions, record);
-  await sqliteWork(path.join(place, 'synced.db'), 'FULL', amounts.syncedInserts, conditions, (rate) =>
-    record('sqliteSync', rate),
-  );
-  await sqliteWork(path.join(place, 'unsynced.db'), 'OFF', amounts.unsyncedInserts, conditions, (rate) =>
-    record('sqliteNoSync', rate),
-  );
+): (() => Promise<void>)[] {
+  const { repository } = material;
+  const sqlite = (row: 'sqliteSync' | 'sqliteNoSync', synchronous: 'FULL' | 'OFF', inserts: number) => () =>
+    sqliteWork(path.join(directory, `${row}.db`), synchronous, inserts, conditions, (rate) => record(row, rate));
+  const parts = [
+    () => archiveWork(directory, material, conditions, record),
+    sqlite('sqliteSync', 'FULL', amounts.syncedInserts),
+    sqlite('sqliteNoSync', 'OFF', amounts.unsyncedInserts),
+  ];
+  if (repository !== undefined) parts.push(() => gitWork(directory, repository, conditions, record));
+  if (amounts.npm) parts.push(() => npmWork(path.join(directory, 'package'), conditions, record));
+  return parts;
 }
 
 async function archiveWork(place: string, material: Material, conditions: Conditions, record: Record): Promise<void> {
   await conditions.settle();
-  record('untar', await seconds(() => run('tar', ['-C', place, '-xf', material.archive])));
+  const extracted = await seconds(() => run('tar', ['-C', place, '-xf', material.archive]));
   const tree = path.join(place, 'tree');
   await verifyExtracted(place, material.archive);
+  record('untar', extracted);
   await conditions.dropCache('names');
   const find = () => run('find', [tree, '-type', 'f', '-size', '+0'], { maxBuffer: 1 << 28 });
   let found = '';
@@ -118,19 +120,19 @@ async function gitWork(place: string, repository: string, conditions: Conditions
   const elapsed = await seconds(async () => {
     await run('git', [...GIT_IDENTITY, 'clone', '-q', `file://${repository}`, clone]);
     const { stdout } = await run('git', ['-C', clone, 'status', '--porcelain']);
-    if (stdout !== '') throw new Error(`git status is not clean in ${clone}: ${stdout.slice(0, 200)}`);
+    if (stdout !== '') throw new Error(`git status is not clean: ${stdout.slice(0, 200)}`);
   });
   record('gitClone', elapsed);
   rmSync(clone, { recursive: true });
 }
 
-/** This project's own packages, from npm's cache: left out where that does not have them. */
+/** The packages that this project runs with, from npm's cache: left out where that does not have them. */
 async function npmWork(place: string, conditions: Conditions, record: Record): Promise<void> {
   mkdirSync(place);
   for (const name of ['package.json', 'package-lock.json']) cpSync(path.join(ROOT, name), path.join(place, name));
   await conditions.settle();
   try {
-    const words = ['ci', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    const words = ['ci', '--omit=dev', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
     const elapsed = await seconds(() => run('npm', words, { cwd: place }));
     if (!existsSync(path.join(place, 'node_modules/typescript/package.json')))
       throw new Error('npm ci left out packages');
@@ -160,19 +162,19 @@ async function sqliteWork(
   let output = '';
   try {
     const elapsed = await seconds(async () => {
-      output = await fed('sqlite3', [file], script);
+      output = await fed('sqlite3', ['-bail', file], script);
     });
+    if (output.trim() !== `${inserts}\nok`) throw new Error(`sqlite says: ${output.slice(0, 200)}`);
     record(inserts / elapsed);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
-  if (output.trim() !== `${inserts}\nok`) throw new Error(`sqlite says of ${file}: ${output.slice(0, 200)}`);
 }
 
 /** Runs a program with a text on its standard input; returns its output. */
 function fed(program: string, words: readonly string[], text: string): Promise<string> {
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'ignore'] });
   return new Promise((resolve, reject) => {
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

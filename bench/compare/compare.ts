@@ -8,11 +8,12 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { DropCache } from '../host.js';
 import type { Target } from '../targets/target.js';
+import { warmUp } from '../warm-up.js';
 import type { Amounts, ApplicationAmounts } from './amounts.js';
-import { type Material, makeMaterial, measureApplications } from './applications.js';
+import { applicationParts, type Material, makeMaterial } from './applications.js';
 import type { Conditions } from './conditions.js';
 import { ROW_KEYS, type RowKey } from './rows.js';
-import { measureFiles } from './small-and-large.js';
+import { fileParts } from './small-and-large.js';
 
 const run = promisify(execFile);
 
@@ -21,8 +22,9 @@ export interface CompareOptions {
   readonly targets: readonly Target[];
   readonly rounds: number;
   readonly amounts: Amounts;
-  /** Undefined: without the rows of real programs. */
-  readonly applications: ApplicationAmounts | undefined;
+  /** The rows of real programs take longer and scatter less: they are measured in this many of the rounds. */
+  readonly applicationRounds: number;
+  readonly applications: ApplicationAmounts;
   readonly dropCache: DropCache;
   /** Aborted: what is under way is brought to an end, and nothing more is begun. */
   readonly interrupted: AbortSignal;
@@ -43,19 +45,28 @@ export async function compare(options: CompareOptions): Promise<TargetFigures[]>
   mkdirSync(place, { recursive: true });
   const results = options.targets.map((target) => new Result(target));
   try {
-    const material = options.applications && (await makeMaterial(path.join(place, 'material'), options.applications));
+    const material = await makeMaterial(path.join(place, 'material'), options.applications);
     for (let round = 0; round < options.rounds; round++) {
       for (let turn = 0; turn < results.length; turn++) {
         if (options.interrupted.aborted) return results;
         const result = results[(turn + round) % results.length];
-        options.progress(`round ${round + 1} of ${options.rounds}: ${result.name}`);
-        await measureTarget(result, path.join(place, 'target'), material, options);
+        const startedMs = performance.now();
+        const applications = round < options.applicationRounds ? material : undefined;
+        await measureTarget(result, path.join(place, 'target'), applications, options);
+        const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+        options.progress(`round ${round + 1} of ${options.rounds}: ${result.name}, ${seconds} s`);
       }
     }
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
   return results;
+}
+
+/** The first line of what went wrong, with paths as they are in every round. */
+function failureLine(error: unknown, place: string): string {
+  const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return line.replaceAll(`${place}/`, '');
 }
 
 class Result implements TargetFigures {
@@ -72,11 +83,11 @@ class Result implements TargetFigures {
   }
 
   /** Runs a part of the measurement; what goes wrong is kept and ends that part only. */
-  async attempt(action: () => Promise<void>): Promise<void> {
+  async attempt(place: string, action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      const line = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+      const line = failureLine(error, place);
       if (!this.failures.includes(line)) this.failures.push(line);
     }
   }
@@ -91,7 +102,7 @@ async function measureTarget(
   rmSync(place, { recursive: true, force: true });
   mkdirSync(place);
   const record = (row: RowKey, value: number): void => void result.values[row].push(value);
-  await result.attempt(async () => {
+  await result.attempt(place, async () => {
     const running = await result.target.start(place);
     const { directory } = running;
     const conditions: Conditions = {
@@ -101,11 +112,11 @@ async function measureTarget(
         await run('sync', ['-f', place]);
       },
     };
-    await result.attempt(() => measureFiles(directory, options.amounts, conditions, record));
-    if (material !== undefined && options.applications !== undefined) {
-      const { applications } = options;
-      await result.attempt(() => measureApplications(directory, material, applications, conditions, record));
-    }
+    warmUp(directory);
+    const parts = fileParts(directory, options.amounts, conditions, record);
+    if (material !== undefined)
+      parts.push(...applicationParts(directory, material, options.applications, conditions, record));
+    for (const part of parts) if (!options.interrupted.aborted) await result.attempt(place, part);
     await running.stop();
   });
   rmSync(place, { recursive: true, force: true });

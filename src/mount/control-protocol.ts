@@ -57,6 +57,8 @@ export interface MountStatus {
   readonly volume: VolumeStatus;
   /** RAM that the serving process has for itself (RssAnon, proc_pid_status(5)): without the mapped pages of the store. */
   readonly privateBytes: number;
+  /** How many requests of each kind this process has had from the kernel, by the protocol's name for it (`LOOKUP`). */
+  readonly requests: Readonly<Record<string, number>>;
 }
 
 /** The longest line that either side takes, in characters. */

@@ -164,6 +164,7 @@ export class ServedMount implements ControlledMount {
       volatile,
       volume: this.#store.volume.status(),
       privateBytes: privateBytes(),
+      requests: this.#session.trace.report(),
     };
   }
 

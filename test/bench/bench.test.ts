@@ -6,7 +6,8 @@ import path from 'node:path';
 import t, { type Test } from 'tap';
 import type { TargetFigures } from '../../bench/compare/compare.js';
 import { ROWS, type RowKey } from '../../bench/compare/rows.js';
-import type { ScaleFigures } from '../../bench/scale.js';
+import type { RequestFigures } from '../../bench/requests.js';
+import type { ScaleFigures } from '../../bench/scale/scale.js';
 import { HOST, RAZORFS } from '../../bench/targets/own.js';
 import { ROOT, run } from '../cli/program.js';
 
@@ -17,8 +18,8 @@ const BENCH = path.join(ROOT, 'build/bench/main.js');
 /** Rows of programs that may not be installed, and of npm, which a quick run leaves out. */
 const OPTIONAL: readonly RowKey[] = ['gitClone', 'npmInstall', 'sqliteSync', 'sqliteNoSync'];
 
-/** Runs the bench in a directory of its own; returns what it printed, its figures and its plot. */
-async function bench<Figures>(t: Test, name: string, words: readonly string[]) {
+/** Runs the bench in a directory of its own; returns what it printed, and its figures. Where there are plots, one is looked at. */
+async function bench<Figures>(t: Test, name: string, words: readonly string[], plots = true) {
   mkdirSync(path.join(ROOT, 'build'), { recursive: true });
   const directory = mkdtempSync(path.join(ROOT, 'build/test-bench-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -26,13 +27,15 @@ async function bench<Figures>(t: Test, name: string, words: readonly string[]) {
   const work = path.join(directory, 'work');
   const ended = await run(process.execPath, [
     BENCH,
-    ...[name, '--quick', '--directory', work, '--json', json, '--plots', directory, ...words],
+    ...[name, '--quick', '--directory', work, '--json', json, ...(plots ? ['--plots', directory] : []), ...words],
   ]);
   t.equal(ended.code, 0, ended.stderr);
   t.strictSame(readdirSync(work), [], 'nothing is left behind');
-  const plot = readFileSync(path.join(directory, `${name}.svg`), 'utf8');
-  t.match(plot, /^<svg[^>]*>[\s\S]*<\/svg>\n$/);
-  t.notMatch(plot, /NaN|undefined/);
+  if (plots) {
+    const plot = readFileSync(path.join(directory, `${name}.svg`), 'utf8');
+    t.match(plot, /^<svg[^>]*>[\s\S]*<\/svg>\n$/);
+    t.notMatch(plot, /NaN|undefined/);
+  }
   const { figures } = JSON.parse(readFileSync(json, 'utf8')) as { figures: Figures };
   return { figures, stdout: ended.stdout };
 }
@@ -66,4 +69,13 @@ t.test('compare: every row for the host and for RazorFS', async (t) => {
     }
   }
   t.match(stdout, /\| create \+ write 4 KiB, ops\/s/);
+});
+
+t.test('requests: what each operation sends', async (t) => {
+  const { figures, stdout } = await bench<RequestFigures[]>(t, 'requests', [], false);
+  const of = (row: RowKey) => figures.find(({ operation }) => operation === ROWS[row].label)?.requests;
+  t.match(of('create'), { LOOKUP: 1, CREATE: 1, WRITE: 1 });
+  t.match(of('createFsync'), { FSYNC: 1 });
+  t.match(of('unlink'), { UNLINK: 1 });
+  t.match(stdout, /\| untar, a file +\| .*CREATE/);
 });

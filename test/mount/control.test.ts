@@ -41,6 +41,7 @@ const STATUS: MountStatus = {
     },
   },
   privateBytes: 1,
+  requests: { LOOKUP: 1 },
 };
 
 class StandIn implements ControlledMount {

@@ -1,9 +1,9 @@
 /**
  * The figures of the scale bench as Markdown.
  */
-import { formatBytes, formatCount } from '../src/cli/quantities.js';
+import { formatBytes, formatCount } from '../../src/cli/quantities.js';
+import { formatFigure, formatMicroseconds, formatMilliseconds, markdownTable } from '../table.js';
 import type { Layout, ScaleFigures } from './scale.js';
-import { formatFigure, formatMicroseconds, formatMilliseconds, markdownTable } from './table.js';
 
 type Row = readonly [label: string, figure: (figures: ScaleFigures) => string];
 
@@ -14,10 +14,13 @@ const ROWS: readonly Row[] = [
   ['readdir + stat, cold, µs an entry', (at) => formatMicroseconds(at.listStatus)],
   ['unlink, µs', (at) => formatMicroseconds(at.unlink)],
   ['longest create, ms', (at) => formatMilliseconds(at.longestCreate)],
+  ['longest reply without a checkpoint, ms', (at) => formatMilliseconds(at.longestReply)],
+  ['longest reply around a checkpoint, ms', (at) => formatMilliseconds(at.longestReplyInCheckpoint)],
   ['mount, ms', (at) => formatFigure(at.mountMilliseconds)],
   ['umount, ms', (at) => formatFigure(at.umountMilliseconds)],
   ['mount after kill -9, ms', (at) => formatFigure(at.crashMountMilliseconds)],
   ['… of it recovery, ms', (at) => formatFigure(at.recoveryMilliseconds)],
+  ['… of a log of', (at) => formatBytes(at.logBytes)],
   ['… operations replayed', (at) => formatCount(at.operationsReplayed)],
   ['memory of the daemon', (at) => formatBytes(at.anonymousBytes)],
   ['… and mapped pages in RAM', (at) => formatBytes(at.mappedBytes)],

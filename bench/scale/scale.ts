@@ -4,10 +4,19 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { VolumeStatus } from '../src/volume/options.js';
-import { work } from './client.js';
-import { allocatedBelow, type DropCache } from './host.js';
-import { check, killEverything, type Mounted, memoryOf, mount, status, umount } from './razorfs.js';
+import { work } from '../client.js';
+import { allocatedBelow, copyDirectory, type DropCache } from '../host.js';
+import {
+  check,
+  killEverything,
+  type Mounted,
+  memoryOf,
+  mount,
+  type ProcessMemory,
+  status,
+  umount,
+} from '../razorfs.js';
+import { type FilledMount, fillLog, type LongestReplies, measureCheckpoint } from './full-log.js';
 
 export interface ScaleOptions {
   /** A directory on the host for the store and the mount point; what the bench leaves there is removed. */
@@ -17,8 +26,8 @@ export interface ScaleOptions {
   /** Operations that are timed at each size, at most a tenth of the files. */
   readonly probes: number;
   readonly fileBytes: number;
-  /** Before the kill, the log is filled with about this many bytes. */
-  readonly logBytes: number;
+  /** How long the log is filled with short records, in milliseconds. */
+  readonly renameMs: number;
   readonly dropCache: DropCache;
   /** Aborted: no further size is begun. */
   readonly interrupted: AbortSignal;
@@ -33,7 +42,7 @@ export interface ScaleFigures {
   readonly layout: Layout;
   readonly files: number;
   readonly create: number;
-  /** The longest single create while the store grew to this size: what a checkpoint or a growing file costs a caller. */
+  /** The longest single create while the store grew to this size. */
   readonly longestCreate: number;
   /** Names that the kernel does not know, at random. */
   readonly lookup: number;
@@ -49,6 +58,10 @@ export interface ScaleFigures {
   readonly crashMountMilliseconds: number;
   readonly recoveryMilliseconds: number;
   readonly operationsReplayed: number;
+  readonly logBytes: number;
+  /** The longest reply in half a second without a checkpoint, and around one of an epoch with a full log. */
+  readonly longestReply: number;
+  readonly longestReplyInCheckpoint: number;
   /** Own memory and mapped pages in RAM of the processes that serve, after all the work of this size. */
   readonly anonymousBytes: number;
   readonly mappedBytes: number;
@@ -57,10 +70,11 @@ export interface ScaleFigures {
   readonly allocatedBytesPerFile: number;
 }
 
-/** Filling the log takes no longer than this, in milliseconds. */
-const LOG_FILL_MS = 20_000;
-/** Renames between two looks at how full it is. */
-const RENAMES_MAX = 20_000;
+/** A checkpoint comes after 64 MiB of log, or 32 Ki pages (src/volume/maintenance.ts): these leave room for what measuring adds. */
+const LOG_BYTES_BEFORE_CHECKPOINT = 58 * 1024 * 1024;
+const LOG_BYTES_BEFORE_KILL = 60 * 1024 * 1024;
+/** So few that the pages which they touch bring no checkpoint. */
+const RENAMES_MAX = 5000;
 
 export async function measureScale(options: ScaleOptions, layout: Layout): Promise<ScaleFigures[]> {
   const bench = new ScaleBench(options, layout);
@@ -121,7 +135,7 @@ class ScaleBench {
     const grown = await this.#create(size - probes - this.#files);
     const created = await this.#create(probes);
     const { anonymous, file } = memoryOf(this.#daemon());
-    const volume = await status(this.#mountPoint);
+    const { volume } = await status(this.#mountPoint);
 
     const unlinked = await work('unlink', this.#directory, probes, { ...this.#base, start: size - probes });
     this.#files -= probes;
@@ -137,8 +151,7 @@ class ScaleBench {
     const listed = await work('list', this.#directory, size, this.#base);
     await this.#options.dropCache('names');
     const listedStatus = await work('list-stat', this.#directory, size, this.#base);
-    const crashed = await this.#crash(size);
-    const afterwards = memoryOf(this.#daemon());
+    const full = await this.#withFullLog(size);
     return {
       layout: this.#layout,
       files: size,
@@ -150,11 +163,14 @@ class ScaleBench {
       unlink: unlinked.nanoseconds / probes,
       mountMilliseconds,
       umountMilliseconds,
-      crashMountMilliseconds: crashed.milliseconds,
-      recoveryMilliseconds: crashed.recovery.milliseconds,
-      operationsReplayed: crashed.recovery.operationsReplayed,
-      anonymousBytes: Math.max(anonymous, afterwards.anonymous),
-      mappedBytes: Math.max(file, afterwards.file),
+      crashMountMilliseconds: full.crashed.milliseconds,
+      recoveryMilliseconds: full.crashed.recovery.milliseconds,
+      operationsReplayed: full.crashed.recovery.operationsReplayed,
+      logBytes: full.logBytes,
+      longestReply: full.longest.without,
+      longestReplyInCheckpoint: full.longest.during,
+      anonymousBytes: Math.max(anonymous, full.memory.anonymous),
+      mappedBytes: Math.max(file, full.memory.file),
       metadataBytesPerFile: (volume.bytes.nodes + volume.bytes.strings) / size,
       allocatedBytesPerFile: allocated / size,
     };
@@ -171,20 +187,40 @@ class ScaleBench {
     return result;
   }
 
-  /** Fills the log, kills all processes of the mount, and mounts again. */
-  async #crash(size: number): Promise<Mounted> {
-    const renames = Math.min(size, RENAMES_MAX);
-    const endMs = performance.now() + LOG_FILL_MS;
-    let begin: VolumeStatus = await status(this.#mountPoint);
-    for (let now = begin; performance.now() < endMs && now.lsn - begin.lsn < this.#options.logBytes; ) {
-      await work('rename', this.#directory, renames, this.#base);
-      await work('rename-back', this.#directory, renames, this.#base);
-      now = await status(this.#mountPoint);
-      // A checkpoint, by its own clock, has emptied the log.
-      if (now.epoch !== begin.epoch) begin = now;
-    }
-    await killEverything(this.#daemon());
+  /** What a full log does, to a copy of the store, which razorfsck looks at afterwards. */
+  async #withFullLog(size: number): Promise<FullLogFigures> {
+    const copy = path.join(this.#place, 'copy');
+    await umount(this.#mountPoint);
+    this.#mounted = undefined;
+    await copyDirectory(this.#store, copy);
+    this.#mounted = await mount(this.#mountPoint, copy);
+    const log: FilledMount = {
+      mountPoint: this.#mountPoint,
+      store: copy,
+      files: this.#directory,
+      fileOptions: this.#base,
+      renames: Math.min(size, RENAMES_MAX),
+      renameMs: this.#options.renameMs,
+    };
+    await fillLog(log, LOG_BYTES_BEFORE_CHECKPOINT);
+    const longest = await measureCheckpoint(log);
+    const logBytes = await fillLog(log, LOG_BYTES_BEFORE_KILL);
+    await killEverything(this.#mounted);
+    this.#mounted = undefined;
+    this.#mounted = await mount(this.#mountPoint, copy);
+    const figures = { longest, logBytes, crashed: this.#mounted, memory: memoryOf(this.#mounted) };
+    await umount(this.#mountPoint);
+    this.#mounted = undefined;
+    await check(copy);
+    rmSync(copy, { recursive: true });
     this.#mounted = await mount(this.#mountPoint, this.#store);
-    return this.#mounted;
+    return figures;
   }
+}
+
+interface FullLogFigures {
+  readonly longest: LongestReplies;
+  readonly logBytes: number;
+  readonly crashed: Mounted;
+  readonly memory: ProcessMemory;
 }
