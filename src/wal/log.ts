@@ -65,6 +65,7 @@ export class Log {
   #record = new Uint8Array(RECORD_BUFFER_BYTES);
   #recordType = PADDING;
   #recordRequest = 0;
+  #recordDataset = 0;
   readonly #writer = new FieldWriter();
   #hasSpare = true;
 
@@ -177,7 +178,7 @@ export class Log {
     }
     const next = this.#acquire(number + 1);
     if (within + LOG_RECORD_HEADER_BYTES <= this.#dataBytes) {
-      this.begin(PADDING, 0);
+      this.begin(PADDING, 0, 0);
       this.finish();
     }
     this.#tail = asLsn((number + 1) * this.#dataBytes);
@@ -243,9 +244,10 @@ export class Log {
   }
 
   /** Begins a record; its fields are then written with the returned writer, in the room that `reserve` made. */
-  begin(type: number, request: number): FieldWriter {
+  begin(type: number, request: number, dataset: number): FieldWriter {
     this.#recordType = type;
     this.#recordRequest = request;
+    this.#recordDataset = dataset;
     this.#writer.begin(this.#record, LOG_RECORD_HEADER_BYTES);
     return this.#writer;
   }
@@ -256,7 +258,7 @@ export class Log {
     if (segment === undefined) throw new Error('the log has not been started');
     const lsn = this.#tail;
     const length = this.#writer.position;
-    sealRecord(this.#record.subarray(0, length), lsn, this.#recordType, this.#recordRequest);
+    sealRecord(this.#record.subarray(0, length), lsn, this.#recordType, this.#recordRequest, this.#recordDataset);
     segment.append(this.#record, length, lsn % this.#dataBytes);
     this.#tail = asLsn(lsn + recordAligned(length));
     this.#unsynced.add(segment);

@@ -10,7 +10,8 @@
  *      8    16  uuid of the store                         8     8  LSN of this record
  *     24     8  segment number k                         16     8  number of the request that made the change, or 0
  *     32     8  zero                                     24     1  type (0: the rest of the segment is unused)
- *   4096        records                                  25     7  zero
+ *   4096        records                                  25     3  zero
+ *                                                        28     4  dataset that the change is about (format 1: 0)
  *                                                        32        fields of the type
  *
  * Records begin at multiples of 8 and do not cross segments. A record is valid if and only if its checksum is right, its LSN is
@@ -19,7 +20,7 @@
  */
 import { crc32c } from '../native/addon.js';
 import type { DiskFile } from '../store/disk.js';
-import { asLsn, type Lsn } from '../store/units.js';
+import { asDatasetId, asLsn, type DatasetId, type Lsn } from '../store/units.js';
 import { FieldReader } from './record.js';
 
 export const LOG_SEGMENT_HEADER_BYTES = 4096;
@@ -37,6 +38,7 @@ export interface LogRecord {
   readonly end: Lsn;
   readonly type: number;
   readonly request: number;
+  readonly dataset: DatasetId;
   readonly fields: FieldReader;
 }
 
@@ -48,7 +50,7 @@ const wordsOf = (bytes: Uint8Array): Uint32Array =>
 /**
  * Completes a record whose fields lie behind room for the header, at a multiple of 4 in its buffer: `bytes` is all of it.
  */
-export function sealRecord(bytes: Uint8Array, lsn: Lsn, type: number, request: number): void {
+export function sealRecord(bytes: Uint8Array, lsn: Lsn, type: number, request: number, dataset: number): void {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, LOG_RECORD_HEADER_BYTES / 4);
   words[1] = bytes.length;
   words[2] = lsn >>> 0;
@@ -56,7 +58,7 @@ export function sealRecord(bytes: Uint8Array, lsn: Lsn, type: number, request: n
   words[4] = request >>> 0;
   words[5] = Math.floor(request / WORD);
   words[6] = type;
-  words[7] = 0;
+  words[7] = dataset;
   words[0] = crc32c(bytes, 4, bytes.length - 4);
 }
 
@@ -142,6 +144,7 @@ export class SegmentContent {
       end: asLsn(type === PADDING ? (this.number + 1) * this.#dataBytes : lsn + recordAligned(length)),
       type,
       request: words[word + 5] * WORD + words[word + 4],
+      dataset: asDatasetId(words[word + 7]),
       fields: new FieldReader(this.#bytes, offset + LOG_RECORD_HEADER_BYTES, offset + length),
     };
   }
