@@ -121,7 +121,7 @@ t.test('a log record that cannot be written makes the volume read-only, and all 
     const isOver = count() <= n;
     if (!isOver) {
       failures++;
-      t.match(session.volume.status().readOnlyReason, /EIO/, `write ${n}: the reason`);
+      t.match(session.store.status().readOnlyReason, /EIO/, `write ${n}: the reason`);
       await t.rejects(session.run({ op: 'mkdir', path: `later ${n}` }), `write ${n}: no change`);
       const promises = session.promises();
       const left = session.disk.afterProcessDeath();

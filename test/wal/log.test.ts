@@ -21,7 +21,7 @@ function startedLog(disk = new SimulatedDisk()): Log {
 
 function append(log: Log, data: Uint8Array): Lsn {
   log.reserve(4 + data.length);
-  log.begin(TYPE, 0).bytes(data);
+  log.begin(TYPE, 0, 0).bytes(data);
   return log.finish();
 }
 
@@ -52,7 +52,7 @@ t.test('a record is there for the next process once `finish` has returned, and n
   const log = startedLog(disk);
   append(log, Buffer.from('first'));
   log.reserve(10_000);
-  log.begin(TYPE, 0).bytes(Buffer.alloc(9000, 1));
+  log.begin(TYPE, 0, 0).bytes(Buffer.alloc(9000, 1));
   t.equal(found(disk.afterProcessDeath()).length, 1, 'one that has only begun');
   disk.observe = ({ kind }) => {
     if (kind === 'writing') t.equal(found(disk.afterProcessDeath()).length, 1, 'one of which a page is written');
