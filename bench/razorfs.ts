@@ -7,7 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { MountReport } from '../src/mount/mount-request.js';
 import type { MountState } from '../src/mount/survey.js';
-import type { VolumeStatus } from '../src/volume/options.js';
+import type { StoreStatus } from '../src/volume/options.js';
 import { isRunning, until } from './host.js';
 import { ROOT } from './root.js';
 
@@ -43,7 +43,7 @@ export async function umount(mountPoint: string): Promise<number> {
   return performance.now() - startedMs;
 }
 
-export async function status(mountPoint: string): Promise<VolumeStatus> {
+export async function status(mountPoint: string): Promise<StoreStatus> {
   const { mounts } = JSON.parse(await razorfs(['status', '--json', mountPoint])) as { mounts: MountState[] };
   const [state] = mounts;
   if (state?.state !== 'mounted') throw new Error(`${mountPoint} is ${state?.state ?? 'not mounted'}`);

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { VolumeStatus } from '../src/volume/options.js';
+import type { StoreStatus } from '../src/volume/options.js';
 import { work } from './client.js';
 import { allocatedBelow, type DropCache } from './host.js';
 import { check, killEverything, type Mounted, memoryOf, mount, status, umount } from './razorfs.js';
@@ -175,7 +175,7 @@ class ScaleBench {
   async #crash(size: number): Promise<Mounted> {
     const renames = Math.min(size, RENAMES_MAX);
     const endMs = performance.now() + LOG_FILL_MS;
-    let begin: VolumeStatus = await status(this.#mountPoint);
+    let begin: StoreStatus = await status(this.#mountPoint);
     for (let now = begin; performance.now() < endMs && now.lsn - begin.lsn < this.#options.logBytes; ) {
       await work('rename', this.#directory, renames, this.#base);
       await work('rename-back', this.#directory, renames, this.#base);

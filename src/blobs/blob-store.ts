@@ -123,6 +123,11 @@ export class BlobStore {
     return this.#dirty.has(id) || this.#syncing.has(id);
   }
 
+  /** Blobs with data that may not be durable. */
+  unsynced(): BlobId[] {
+    return [...new Set([...this.#dirty, ...this.#syncing.keys()])];
+  }
+
   get hasUnsynced(): boolean {
     return this.#dirty.size > 0 || this.#syncing.size > 0;
   }
@@ -160,7 +165,7 @@ export class BlobStore {
 
   /** Makes all data written so far durable. */
   async syncAll(): Promise<void> {
-    await Promise.all([...new Set([...this.#dirty, ...this.#syncing.keys()])].map((id) => this.sync(id)));
+    await Promise.all(this.unsynced().map((id) => this.sync(id)));
   }
 
   // ── Cutting ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,10 +1,10 @@
 /**
  * Packs: the data of small files, in the arena `packs/`.
  *
- * A small file is one extent. Writing to it makes a new extent, unless the extent was made in the current epoch and has room:
- * then no durable checkpoint reaches it, and it is changed in place.
+ * A small file is one extent. Writing to it makes a new extent, unless the extent was made in the current epoch, has room, and is in
+ * no snapshot: then no durable checkpoint reaches it, and it is changed in place.
  */
-import { Arena, type RecordOwner, recordBytes } from '../store/arena.js';
+import { Arena, type RecordOwner, recordBytes, type SharedAddresses } from '../store/arena.js';
 import type { Disk } from '../store/disk.js';
 import type { Address } from '../store/units.js';
 
@@ -21,8 +21,10 @@ export class Packs {
   readonly arena: Arena;
   /** Extents from this address on were made in the current epoch. */
   #epochStart: Address;
+  readonly #shared: SharedAddresses;
 
-  constructor(disk: Disk, end: Address, segmentBytes: number, readOnly: boolean) {
+  constructor(disk: Disk, end: Address, segmentBytes: number, readOnly: boolean, shared: SharedAddresses) {
+    this.#shared = shared;
     this.arena = new Arena(disk, end, {
       recordName: 'pack extent',
       segmentName: packSegmentName,
@@ -54,7 +56,8 @@ export class Packs {
   /** The extent's data with `data` written at `at` and zeros before it where there was nothing; may be a new extent. */
   write(address: Address, owner: RecordOwner, at: number, data: Uint8Array): Address {
     const end = at + data.length;
-    if (address >= this.#epochStart && end <= this.arena.capacity(address)) {
+    const isOwn = address >= this.#epochStart && !this.#shared.isShared(address);
+    if (isOwn && end <= this.arena.capacity(address)) {
       this.arena.overwrite(address, at, data);
       return address;
     }
@@ -74,11 +77,12 @@ export class Packs {
   }
 
   #replace(address: Address, owner: RecordOwner, data: Uint8Array, capacity: number): Address {
-    this.arena.release(address);
+    this.release(address);
     return this.arena.append(owner, data, capacity);
   }
 
+  /** An item points to an extent no more: without others, its space is given back. */
   release(address: Address): void {
-    this.arena.release(address);
+    if (this.#shared.drop(address)) this.arena.release(address);
   }
 }

@@ -4,7 +4,7 @@
 import { crc32c } from '../native/addon.js';
 import type { Disk } from '../store/disk.js';
 import type { Superblock } from '../store/superblock.js';
-import { decodeOperation } from '../volume/operation.js';
+import { decodeOperation } from '../volume/operation-codec.js';
 import { LOG_DIRECTORY, LOG_RECORD_HEADER_BYTES, LOG_SEGMENT_HEADER_BYTES, LOG_SEGMENT_MAGIC } from '../wal/log.js';
 import { FieldReader } from '../wal/record.js';
 import type { Findings } from './findings.js';

@@ -56,6 +56,12 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   'no-space': EXIT.noSpace,
   'not-built': EXIT.failure,
   'io-error': EXIT.failure,
+  'no-such-volume': EXIT.usage,
+  'no-such-snapshot': EXIT.usage,
+  'bad-name': EXIT.usage,
+  'bad-property': EXIT.usage,
+  exists: EXIT.inUse,
+  held: EXIT.inUse,
 };
 
 const OF_FUSE_ERROR: Readonly<Record<FuseErrorCode, ExitCode>> = {

@@ -26,4 +26,10 @@ export type StoreErrorCode =
   | 'no-permission'
   | 'not-empty'
   | 'not-built'
+  | 'no-such-volume'
+  | 'no-such-snapshot'
+  | 'bad-name'
+  | 'bad-property'
+  | 'exists'
+  | 'held'
   | 'io-error';

@@ -2,19 +2,20 @@
  * The data of regular files: reading, writing, resizing, allocating, holes, and copying ranges.
  *
  * A file's data is nowhere (all zeros), in one pack extent, or in a blob. Extents and blobs may be shorter than the file: what is
- * missing reads as zeros. A file moves to a blob when it outgrows the packs, and stays there until it is truncated to nothing.
+ * missing reads as zeros. A file moves to a blob (file-blob.ts) when it outgrows the packs, and stays there until it is truncated to
+ * nothing.
  */
 
 import { SMALL_FILE_BYTES_MAX } from '../blobs/packs.js';
 import { EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP } from '../errors/errno.js';
-import type { DiskFile } from '../store/disk.js';
 import { asAddress, type BlobId, type Ino } from '../store/units.js';
-import { Inode, STORAGE_BLOB, STORAGE_PACK, type Timestamp } from '../volume/inode.js';
+import { hasBlob, Inode, STORAGE_NONE, STORAGE_PACK, type Timestamp } from '../volume/inode.js';
 import { KIND_EXTENT, readU64 } from '../volume/items.js';
 import { isLackOfSpace } from '../volume/maintenance.js';
 import { isDirectory, isRegular } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
+import { FileBlob } from './file-blob.js';
 import {
   type Caller,
   FALLOC_FL_KEEP_SIZE,
@@ -32,10 +33,12 @@ const NO_BYTES = new Uint8Array(0);
 
 export class FileData {
   readonly #volume: Volume;
+  readonly #blob: FileBlob;
   readonly #inode = new Inode();
 
   constructor(volume: Volume) {
     this.#volume = volume;
+    this.#blob = new FileBlob(volume);
   }
 
   /** Loads a regular file. Throws ESTALE, EISDIR, EINVAL. */
@@ -59,24 +62,11 @@ export class FileData {
     const inode = this.#load(ino);
     const count = Math.min(length, inode.size - position);
     if (count <= 0) return 0;
-    switch (inode.storage) {
-      case STORAGE_PACK: {
-        const extent = this.#extent(inode);
-        const data = extent.subarray(position, position + count);
-        into.set(data, at);
-        return zerosAfter(into, at, data.length, count);
-      }
-      case STORAGE_BLOB: {
-        const { blobs } = this.#volume.state;
-        const got = blobs.file(inode.blob).readCached(into, at, count, position);
-        if (got >= 0) return zerosAfter(into, at, got, count);
-        return blobs
-          .use(inode.blob, (file) => file.readInBackground(into, at, count, position))
-          .then((read) => zerosAfter(into, at, read, count));
-      }
-      default:
-        return zerosAfter(into, at, 0, count);
-    }
+    if (inode.storage === STORAGE_NONE) return zerosAfter(into, at, 0, count);
+    if (hasBlob(inode.storage)) return this.#blob.read(inode, position, count, into, at);
+    const data = this.#extent(inode).subarray(position, position + count);
+    into.set(data, at);
+    return zerosAfter(into, at, data.length, count);
   }
 
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,14 +90,16 @@ export class FileData {
     if (length === 0) return;
     const mode = modeOf(inode.mode);
     const time = (isTimed ? timeOfLastChange(inode) : undefined) ?? volume.now();
-    if (inode.storage !== STORAGE_BLOB && end <= SMALL_FILE_BYTES_MAX) {
+    if (!hasBlob(inode.storage) && end <= SMALL_FILE_BYTES_MAX) {
       const data = from.subarray(at, at + length);
       volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
       return;
     }
     const blob = this.#withSpace(() => {
       const into = this.#blobForWriting(inode, end, caller);
+      const written = this.#blob.prepareWrite(inode, position, end, caller);
       volume.state.blobs.write(into, from, at, length, position);
+      written();
       return into;
     });
     volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request);
@@ -128,8 +120,9 @@ export class FileData {
   /** A blob that holds the file's data so far, ready to be written up to `end`. */
   #blobForWriting(inode: Inode, end: number, caller: Caller): BlobId {
     const { blobs } = this.#volume.state;
-    if (inode.storage === STORAGE_BLOB) {
-      if (end > inode.size) this.#prepareGrowth(inode);
+    if (hasBlob(inode.storage)) {
+      if (end > inode.size) this.#blob.prepareResize(inode, end, caller);
+      else this.#blob.makeOwn(inode, caller);
       return inode.blob;
     }
     const blob = this.#volume.nextBlob;
@@ -142,22 +135,18 @@ export class FileData {
     return blob;
   }
 
-  /**
-   * What lies in a blob beyond the file's size was cut off, or never became part of it: it must not come back when the file grows.
-   * The cut is made durable first, so that a loss of power cannot bring the old bytes back under the new size.
-   */
-  #prepareGrowth(inode: Inode): void {
-    const { blob, size } = inode;
-    if (this.#volume.state.blobs.hasCutEnd(blob, size)) this.#volume.cutNow(blob, size);
-  }
-
   /** Cuts or extends a file. */
   resize(ino: Ino, size: number, modeOf: (mode: number) => number, caller: Caller): void {
     const volume = this.#volume;
     volume.assertWritable();
     const inode = this.#load(ino);
     if (size > FILE_BYTES_MAX) throw EFBIG;
-    if (inode.storage === STORAGE_BLOB && size > inode.size) this.#prepareGrowth(inode);
+    if (hasBlob(inode.storage) && size > 0 && size !== inode.size) {
+      this.#withSpace(() => {
+        this.#blob.prepareResize(inode, size, caller);
+        return inode.blob;
+      });
+    }
     const mode = modeOf(inode.mode);
     volume.perform({ type: 'resize', ino, size, mode, time: volume.now() }, caller.request);
   }
@@ -222,17 +211,23 @@ export class FileData {
   /** Makes a range read as zeros, within the file. */
   #zero(inode: Inode, position: number, end: number, caller: Caller): void {
     if (end <= position) return;
-    const { ino, mode, storage, blob } = inode;
+    const { ino, mode } = inode;
     const { blobs } = this.#volume.state;
     const time = this.#volume.now();
-    if (storage === STORAGE_PACK) {
+    if (inode.storage === STORAGE_PACK) {
       const last = Math.min(end, this.#extent(inode).length);
       if (last <= position) return;
       const data = new Uint8Array(last - position);
       this.#volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
-    } else if (storage === STORAGE_BLOB) {
-      blobs.touch(blob);
-      blobs.file(blob).punch(position, end - position);
+    } else if (hasBlob(inode.storage)) {
+      const blob = this.#withSpace(() => {
+        this.#blob.makeOwn(inode, caller);
+        const punched = this.#blob.prepareWrite(inode, position, end, caller);
+        blobs.touch(inode.blob);
+        blobs.file(inode.blob).punch(position, end - position);
+        punched();
+        return inode.blob;
+      });
       this.#volume.perform({ type: 'writeBlob', ino, blob, end: 0, mode, time }, caller.request);
     }
   }
@@ -242,9 +237,7 @@ export class FileData {
     const inode = this.#load(ino);
     if (whence !== SEEK_DATA && whence !== SEEK_HOLE) throw EINVAL;
     if (position < 0 || position >= inode.size) throw ENXIO;
-    if (inode.storage === STORAGE_BLOB) {
-      return seekInBlob(this.#volume.state.blobs.file(inode.blob), position, whence, inode.size);
-    }
+    if (hasBlob(inode.storage)) return this.#blob.seek(inode, position, whence);
     const dataEnd = inode.storage === STORAGE_PACK ? this.#extent(inode).length : 0;
     if (whence === SEEK_HOLE) return Math.max(position, dataEnd);
     if (position >= dataEnd) throw ENXIO;
@@ -256,7 +249,7 @@ export class FileData {
    * and check, a file's data from the disk for each stat.
    */
   allocatedBytes(inode: Inode): number {
-    if (inode.storage === STORAGE_BLOB) return this.#volume.state.blobs.file(inode.blob).allocatedBytes();
+    if (hasBlob(inode.storage)) return this.#blob.allocatedBytes(inode);
     if (inode.storage !== STORAGE_PACK) return 0;
     return inode.size <= SMALL_FILE_BYTES_MAX ? inode.size : this.#extent(inode).length;
   }
@@ -278,9 +271,7 @@ export class FileData {
     if (count <= 0) return 0;
     const data = new Uint8Array(count);
     if (source.storage === STORAGE_PACK) data.set(this.#extent(source).subarray(fromPosition, fromPosition + count));
-    else if (source.storage === STORAGE_BLOB) {
-      this.#volume.state.blobs.file(source.blob).read(data, 0, count, fromPosition);
-    }
+    else if (hasBlob(source.storage)) this.#blob.readNow(source, fromPosition, data);
     this.write(to, toPosition, count, data, 0, modeOf, caller, false);
     return count;
   }
@@ -288,7 +279,7 @@ export class FileData {
   /** The blob of a file, if it has one. */
   blobOf(ino: Ino): BlobId | undefined {
     const inode = load(this.#volume, ino, this.#inode);
-    return inode.storage === STORAGE_BLOB ? inode.blob : undefined;
+    return hasBlob(inode.storage) ? inode.blob : undefined;
   }
 }
 
@@ -305,14 +296,4 @@ function timeOfLastChange(inode: Inode): Timestamp | undefined {
 function zerosAfter(into: Uint8Array, at: number, got: number, count: number): number {
   if (got < count) into.fill(0, at + got, at + count);
   return count;
-}
-
-function seekInBlob(file: DiskFile, position: number, whence: number, size: number): number {
-  if (whence === SEEK_HOLE) {
-    const hole = file.seekHole(position);
-    return hole < 0 ? position : Math.min(hole, size);
-  }
-  const data = file.seekData(position);
-  if (data < 0 || data >= size) throw ENXIO;
-  return data;
 }

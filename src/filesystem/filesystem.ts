@@ -221,7 +221,7 @@ export class FileSystem implements FileSystemOperations {
     out.blocks = host.blocks;
     out.blocksFree = host.blocksFree;
     out.blocksAvailable = host.blocksAvailable;
-    out.files = this.#volume.state.counters.inodes + host.filesFree;
+    out.files = this.#volume.state.dataset.inodes + host.filesFree;
     out.filesFree = host.filesFree;
     out.nameLengthMax = NAME_BYTES_MAX;
   }

@@ -14,7 +14,7 @@ import {
   EPERM,
 } from '../errors/errno.js';
 import { asBlobId, asIno, type BlobId, type Ino, NO_BLOB, ROOT_INO } from '../store/units.js';
-import { Inode, STORAGE_BLOB } from '../volume/inode.js';
+import { hasBlob, Inode } from '../volume/inode.js';
 import { readU64 } from '../volume/items.js';
 import { isDirectory, S_IFDIR, S_IFLNK } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
@@ -196,7 +196,7 @@ export class Names {
 
   /** The blob of a file whose data may not be durable yet: the new name must not lead to it before it is. */
   #unsyncedBlob(inode: Inode): BlobId {
-    if (inode.storage !== STORAGE_BLOB) return NO_BLOB;
+    if (!hasBlob(inode.storage)) return NO_BLOB;
     return this.#volume.state.blobs.isUnsynced(inode.blob) ? asBlobId(inode.blob) : NO_BLOB;
   }
 }

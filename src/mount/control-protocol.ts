@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import type { VolatileKind } from '../store/volatile.js';
-import type { VolumeStatus } from '../volume/options.js';
+import type { StoreStatus } from '../volume/options.js';
 import type { ScrubStatus } from '../volume/scrub.js';
 
 export const CONTROL_SOCKET = 'control.sock';
@@ -54,7 +54,7 @@ export interface MountStatus {
   readonly startedAt: number;
   /** The kind of memory that the store lies in, and with which it goes when the machine stops; null for a disk. */
   readonly volatile: VolatileKind | null;
-  readonly volume: VolumeStatus;
+  readonly volume: StoreStatus;
   /** RAM that the serving process has for itself (RssAnon, proc_pid_status(5)): without the mapped pages of the store. */
   readonly privateBytes: number;
 }

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
-import { Volume } from '../volume/volume.js';
+import { Store } from '../volume/store.js';
+import type { Volume } from '../volume/volume.js';
 import { createVolume } from './create-volume.js';
 import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
@@ -21,6 +22,8 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 export class OpenedStore {
   /** The store's directory, absolute. */
   readonly path: string;
+  readonly store: Store;
+  /** The volume that is mounted. */
   readonly volume: Volume;
   /** The store was made by this opening. */
   readonly created: boolean;
@@ -28,9 +31,10 @@ export class OpenedStore {
   readonly #lock: StoreLock;
   readonly #logFile: LogFile;
 
-  private constructor(path: string, volume: Volume, created: boolean, log: Logger, lock: StoreLock, logFile: LogFile) {
+  private constructor(path: string, store: Store, created: boolean, log: Logger, lock: StoreLock, logFile: LogFile) {
     this.path = path;
-    this.volume = volume;
+    this.store = store;
+    this.volume = store.main;
     this.created = created;
     this.log = log;
     this.#lock = lock;
@@ -64,7 +68,7 @@ export class OpenedStore {
       if (created) {
         await createVolume(disk, request.label);
       }
-      const volume = await Volume.open(disk, {
+      const opened = await Store.open(disk, {
         durability: request.durability,
         commitIntervalMs: request.commitIntervalMs,
         readOnly: request.readOnly,
@@ -73,7 +77,7 @@ export class OpenedStore {
         log,
         now: () => performance.timeOrigin + performance.now(),
       });
-      return new OpenedStore(store, volume, created, log, lock, logFile);
+      return new OpenedStore(store, opened, created, log, lock, logFile);
     } catch (error) {
       logFile.close();
       if (!isResumed) {
@@ -90,12 +94,12 @@ export class OpenedStore {
 
   /** Closes the volume so that another process can go on with the same mount. The log and the lock stay. */
   suspendVolume(): Promise<void> {
-    return this.volume.suspend();
+    return this.store.suspend();
   }
 
   /** Closes the volume with a last checkpoint. The log and the lock stay. */
   closeVolume(): Promise<void> {
-    return this.volume.close();
+    return this.store.close();
   }
 
   release(): void {

@@ -8,7 +8,7 @@
  * process do so; either way the session ends, and only then is the volume closed, the lock released, and success told.
  */
 import { readFileSync } from 'node:fs';
-import { FileSystem } from '../filesystem/filesystem.js';
+import { Namespace } from '../filesystem/namespace.js';
 import { Connection } from '../fuse/connection.js';
 import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
@@ -124,7 +124,7 @@ export class ServedMount implements ControlledMount {
     control: ControlServer,
     deaths: Deaths,
   ) {
-    const { recovery } = store.volume;
+    const { recovery } = store.store;
     this.#store = store;
     this.#connection = connection;
     this.#session = session;
@@ -137,7 +137,7 @@ export class ServedMount implements ControlledMount {
       pid: process.pid,
       created: store.created,
       volatile: volatileKind(store.path) ?? null,
-      readOnlyReason: store.volume.status().readOnlyReason,
+      readOnlyReason: store.store.status().readOnlyReason,
       recovery,
     };
     this.ended = this.#serveToTheEnd();
@@ -162,7 +162,7 @@ export class ServedMount implements ControlledMount {
       lastDeath: this.#deaths.last,
       startedAt: this.#startedAt,
       volatile,
-      volume: this.#store.volume.status(),
+      volume: this.#store.store.status(),
       privateBytes: privateBytes(),
     };
   }
@@ -288,13 +288,13 @@ const withOptions = (request: MountRequest, options: MountOptions): MountRequest
   durability: options.sync || options.dirsync ? 'sync' : request.durability,
 });
 
-const isReadOnly = (store: OpenedStore): boolean => store.volume.status().readOnlyReason !== '';
+const isReadOnly = (store: OpenedStore): boolean => store.store.status().readOnlyReason !== '';
 
 function makeSession(connection: Connection, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
   const atime = isReadOnly(store) ? 'noatime' : options.accessTime;
   return new Session({
     fd: connection.served,
-    filesystem: new FileSystem(store.volume, { atime, nodiratime: options.nodiratime }),
+    filesystem: new Namespace(store.store, store.volume.state.dataset, { atime, nodiratime: options.nodiratime }),
     initialised,
     writebackCache: !options.writethrough,
     log: store.log,

@@ -42,6 +42,12 @@ function adviceFor(store: string, error: StoreError): string {
     case 'not-empty':
     case 'not-built':
     case 'io-error':
+    case 'no-such-volume':
+    case 'no-such-snapshot':
+    case 'bad-name':
+    case 'bad-property':
+    case 'exists':
+    case 'held':
       return '';
   }
 }

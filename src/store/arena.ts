@@ -37,6 +37,13 @@ export interface RecordOwner {
   readonly minor: number;
 }
 
+/** Which records more than one leaf points to: these are never changed, and stay when one of their items goes. */
+export interface SharedAddresses {
+  isShared(address: Address): boolean;
+  /** An item points to a record no more. Returns whether it was the last one. */
+  drop(address: Address): boolean;
+}
+
 interface Segment {
   readonly file: DiskFile;
   bytes: Uint8Array | undefined;
@@ -190,6 +197,12 @@ export class Arena {
 
   #addLive(index: number, bytes: number): void {
     this.live.set(index, (this.live.get(index) ?? 0) + bytes);
+    this.#changed.add(index);
+  }
+
+  /** Takes over the live bytes of a segment from a store whose catalog has no item for it yet. */
+  noteLive(index: number, bytes: number): void {
+    this.live.set(index, bytes);
     this.#changed.add(index);
   }
 

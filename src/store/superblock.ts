@@ -10,13 +10,13 @@
  *     32     8  sequence: one more at each superblock write
  *     40     8  epoch of the checkpoint that this superblock describes
  *     48     8  LSN: the log from here on is not part of the checkpoint
- *     56     8  page number of the tree's root
+ *     56     8  page number of the root of the catalog (format 1: of the only tree)
  *     64     8  capacity of nodes.dat, in pages
  *     72     8  end of the string table, an address
  *     80     8  end of the packs, an address
  *     88     8  next inode number
  *     96     8  next blob number
- *    104     8  inodes in use
+ *    104     8  inodes in use by volumes, at the checkpoint
  *    112     8  mounts so far
  *    120     8  time of mkfs, milliseconds since 1970
  *    128     4  flags: bit 0 clean (unmounted properly: the log is empty)
@@ -25,8 +25,10 @@
  *    140     4  log2 of the bytes of a log segment
  *    144    16  boot id of the host that mounted the store last
  *    160    64  label, UTF-8, padded with zeros
- *    224     8  sizes of all regular files, bytes; for information only: with huge sparse files it may exceed what is exact
- *    232        zeros to the end
+ *    224     8  sizes of all regular files of volumes, bytes; with huge sparse files it may exceed what is exact
+ *    232     8  next dataset number (format 1: 0)
+ *    240     8  records that more than one leaf points to (format 1: 0)
+ *    248        zeros to the end
  *
  * A slot is valid if and only if checksum and magic are right, the version is known, and every field is in its range.
  */
@@ -39,11 +41,13 @@ import {
   type Address,
   asAddress,
   asBlobId,
+  asDatasetId,
   asEpoch,
   asIno,
   asLsn,
   asPageNumber,
   type BlobId,
+  type DatasetId,
   type Epoch,
   type Ino,
   type Lsn,
@@ -51,12 +55,14 @@ import {
 } from './units.js';
 
 export const SUPERBLOCK_NAME = 'superblock';
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
+/** Stores of this format have one volume, whose tree holds what the catalog holds now. */
+export const FORMAT_WITHOUT_CATALOG = 1;
 export const LABEL_BYTES_MAX = 64;
 const MAGIC = Buffer.from('RAZORFS\0', 'latin1');
 const FLAG_CLEAN = 1;
 /** Where the 64-bit numbers are, in the order of the table. */
-const NUMBER_OFFSETS = [32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120];
+const NUMBER_OFFSETS = [32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 232, 240];
 const DATA_BYTES_OFFSET = 224;
 
 /** More than any store comes to, and so far below 2^53 that counting on from it stays exact. */
@@ -67,6 +73,7 @@ export interface Superblock {
   readonly uuid: string;
   readonly label: string;
   readonly geometry: Geometry;
+  readonly version: number;
   readonly sequence: number;
   readonly epoch: Epoch;
   readonly lsn: Lsn;
@@ -80,6 +87,8 @@ export interface Superblock {
   readonly dataBytes: number;
   readonly mountCount: number;
   readonly createdMs: number;
+  readonly nextDataset: DatasetId;
+  readonly sharedRecords: number;
   readonly clean: boolean;
   /** 32 hexadecimal digits. */
   readonly bootId: string;
@@ -88,7 +97,7 @@ export interface Superblock {
 export function encodeSuperblock(superblock: Superblock): Uint8Array {
   const slot = Buffer.alloc(PAGE_SIZE);
   MAGIC.copy(slot, 4);
-  slot.writeUInt32LE(FORMAT_VERSION, 12);
+  slot.writeUInt32LE(superblock.version, 12);
   slot.write(superblock.uuid, 16, 16, 'hex');
   const numbers = [
     superblock.sequence,
@@ -103,6 +112,8 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
     superblock.inodes,
     superblock.mountCount,
     superblock.createdMs,
+    superblock.nextDataset,
+    superblock.sharedRecords,
   ];
   numbers.forEach((value, index) => {
     slot.writeBigUInt64LE(BigInt(value), NUMBER_OFFSETS[index]);
@@ -149,6 +160,7 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
   };
   if (!isUsableGeometry(geometry)) return { kind: 'invalid', reason: 'segment sizes out of range' };
   const superblock: Superblock = {
+    version,
     uuid: slot.toString('hex', 16, 32),
     label: slot.toString('utf8', 160, 160 + LABEL_BYTES_MAX).replace(/\0+$/, ''),
     geometry,
@@ -164,6 +176,8 @@ export function decodeSuperblock(bytes: Uint8Array): SlotContent {
     inodes: numbers[9],
     mountCount: numbers[10],
     createdMs: numbers[11],
+    nextDataset: asDatasetId(numbers[12]),
+    sharedRecords: numbers[13],
     dataBytes: Number(slot.readBigUInt64LE(DATA_BYTES_OFFSET)),
     clean: (slot.readUInt32LE(128) & FLAG_CLEAN) !== 0,
     bootId: slot.toString('hex', 144, 160),

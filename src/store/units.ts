@@ -18,6 +18,8 @@ export type PageNumber = Unit<'page'>;
 export type Epoch = Unit<'epoch'>;
 /** The number of a blob file. 0 is no blob. Never reused within a store. */
 export type BlobId = Unit<'blob'>;
+/** The number of a dataset: a volume or a snapshot. 0 is the volume `main`. Never reused within a store. */
+export type DatasetId = Unit<'dataset'>;
 /** A byte address in an arena (strings.dat or the packs). 0 is no extent. */
 export type Address = Unit<'address'>;
 
@@ -26,9 +28,11 @@ export const asLsn = (value: number): Lsn => value as Lsn;
 export const asPageNumber = (value: number): PageNumber => value as PageNumber;
 export const asEpoch = (value: number): Epoch => value as Epoch;
 export const asBlobId = (value: number): BlobId => value as BlobId;
+export const asDatasetId = (value: number): DatasetId => value as DatasetId;
 export const asAddress = (value: number): Address => value as Address;
 
 export const ROOT_INO = asIno(1);
 export const NO_PAGE = asPageNumber(0);
 export const NO_BLOB = asBlobId(0);
+export const MAIN_VOLUME = asDatasetId(0);
 export const NO_ADDRESS = asAddress(0);

@@ -1,9 +1,9 @@
 /**
  * The string table: names, symlink targets, and names and values of extended attributes, in the arena `strings.dat`.
  *
- * Each string belongs to one item of the tree and is never changed; it is released when its item goes.
+ * A string is never changed. It belongs to one item, which the trees of snapshots may have too; it goes with the last of them.
  */
-import { Arena, type RecordOwner, recordBytes } from '../store/arena.js';
+import { Arena, type RecordOwner, recordBytes, type SharedAddresses } from '../store/arena.js';
 import type { Disk } from '../store/disk.js';
 import type { Address } from '../store/units.js';
 
@@ -11,8 +11,10 @@ export const stringsSegmentName = (index: number): string => (index === 0 ? 'str
 
 export class StringTable {
   readonly arena: Arena;
+  readonly #shared: SharedAddresses;
 
-  constructor(disk: Disk, end: Address, segmentBytes: number, readOnly: boolean) {
+  constructor(disk: Disk, end: Address, segmentBytes: number, readOnly: boolean, shared: SharedAddresses) {
+    this.#shared = shared;
     this.arena = new Arena(disk, end, {
       recordName: 'string',
       segmentName: stringsSegmentName,
@@ -39,7 +41,8 @@ export class StringTable {
     return this.arena.equals(address, bytes);
   }
 
+  /** An item points to a string no more: without others, its space is given back. */
   release(address: Address): void {
-    this.arena.release(address);
+    if (this.#shared.drop(address)) this.arena.release(address);
   }
 }

@@ -36,6 +36,18 @@ export class TreeCursor {
     return this.rootPage;
   }
 
+  /** Shows another tree from now on. */
+  switchTo(root: PageNumber): void {
+    this.rootPage = root;
+    this.moves++;
+  }
+
+  /** Whether some page on the way to the position has other parents too, so that other trees show the same item. */
+  get isShared(): boolean {
+    for (let depth = 0; depth <= this.depth; depth++) if (this.pages.count(this.path[depth]) > 1) return true;
+    return false;
+  }
+
   /** Sets the position to the item with this key; false when there is none. */
   find(object: number, kind: number, minor: number): boolean {
     if (!this.descend(highWord(object), lowWord(object), keyWord2(kind, minor), lowWord(minor))) return false;

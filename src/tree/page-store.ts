@@ -53,6 +53,8 @@ export class PageStore {
   #durableEpoch: Epoch;
   #born: PageNumber[] = [];
   #freed: PageNumber[] = [];
+  /** Told of each leaf that is copied while others still point to it: what its items refer to has one more leaf from then on. */
+  onLeafShared: (words: Uint32Array, base: number) => void = () => undefined;
 
   private constructor(disk: Disk, file: PageFile, references: References, epoch: Epoch) {
     this.#disk = disk;
@@ -166,7 +168,10 @@ export class PageStore {
   }
 
   #shareChildren(words: Uint32Array, base: number): void {
-    if (levelOf(words, base) === 0) return;
+    if (levelOf(words, base) === 0) {
+      this.onLeafShared(words, base);
+      return;
+    }
     const end = branchSlot(base, countOf(words, base));
     for (let slot = branchSlot(base, 0); slot < end; slot += BRANCH_SLOT_WORDS) {
       this.#references.increment(asPageNumber(words[slot + KEY_WORDS]));

@@ -1,17 +1,19 @@
 /**
- * What a checkpoint keeps in the tree beside files: orphans, dead blobs, the live bytes of arena segments, applied requests.
+ * What a checkpoint keeps in the catalog beside datasets: dead blobs, the live bytes of arena segments, applied requests, counts of
+ * shared records, dying pages; and the orphans in the tree of each volume.
  *
- * While the volume serves, these are in memory and cost nothing. `save` brings the items up to date at the beginning of a
- * checkpoint; `load` reads them back. Neither is logged: replaying the log on a checkpoint's tree brings about the same.
+ * While the store serves, these are in memory and cost nothing. `save` brings the items up to date at the beginning of a
+ * checkpoint; `load` reads them back. None is logged: replaying the log on a checkpoint's trees brings about the same.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Arena } from '../store/arena.js';
-import { asBlobId, asIno, type BlobId, type Ino } from '../store/units.js';
+import { asBlobId, asPageNumber, type BlobId, type PageNumber } from '../store/units.js';
 import {
   ARENA_PACKS,
   ARENA_STRINGS,
+  DYING_BYTES,
   KIND_DEAD_BLOB,
-  KIND_ORPHAN,
+  KIND_DYING,
   KIND_REQUESTS,
   KIND_SEGMENT,
   REQUESTS_BYTES,
@@ -22,7 +24,8 @@ import {
   VOLUME_OBJECT,
   writeU64,
 } from './items.js';
-import type { VolumeState } from './state.js';
+import { loadOrphans, orphanChangesMax, saveOrphans } from './orphans.js';
+import type { StoreState } from './state.js';
 
 /** Files deleted without a pause. */
 const DELETIONS_AT_ONCE = 32;
@@ -35,16 +38,16 @@ export interface Garbage {
 }
 
 export class Bookkeeping {
-  readonly #state: VolumeState;
-  /** What the tree has items for. */
-  readonly #savedOrphans = new Set<Ino>();
+  readonly #state: StoreState;
+  /** What the catalog has items for. */
   readonly #savedDeadBlobs = new Set<BlobId>();
   readonly #savedSegments = new Set<number>();
+  readonly #savedDying = new Map<PageNumber, number>();
   /** Blobs and segments whose files are gone: their items go with the next checkpoint. */
   #deletedBlobs: BlobId[] = [];
   #deletedSegments: number[] = [];
 
-  constructor(state: VolumeState) {
+  constructor(state: StoreState) {
     this.#state = state;
   }
 
@@ -54,30 +57,35 @@ export class Bookkeeping {
 
   /** Reads the items of the checkpoint that was opened. */
   load(): void {
-    const { tree, orphans, appliedRequests } = this.#state;
-    if (!tree.seek(VOLUME_OBJECT, 0, 0)) return;
+    for (const volume of this.#state.volumes) loadOrphans(volume);
+    const { appliedRequests, dying, catalog } = this.#state;
+    const { tree } = catalog;
+    if (!tree.seek(VOLUME_OBJECT, KIND_DEAD_BLOB, 0)) return;
     do {
       if (tree.object !== VOLUME_OBJECT) return;
-      const minor = tree.minor;
-      if (tree.kind === KIND_ORPHAN) {
-        orphans.add(asIno(minor));
-        this.#savedOrphans.add(asIno(minor));
-      } else if (tree.kind === KIND_DEAD_BLOB) {
+      const { kind, minor, words, valueWord } = tree;
+      if (kind === KIND_DEAD_BLOB) {
         this.#savedDeadBlobs.add(asBlobId(minor));
-      } else if (tree.kind === KIND_SEGMENT) {
+      } else if (kind === KIND_SEGMENT) {
         this.#savedSegments.add(minor);
-        this.#arena(Math.floor(minor / WORD)).live.set(minor % WORD, readU64(tree.words, tree.valueWord));
-      } else if (tree.kind === KIND_REQUESTS) {
-        const { words, valueWord, valueLength } = tree;
-        for (let at = 0; at < valueLength / 8; at++) appliedRequests.note(readU64(words, valueWord + at * 2));
+        this.#arena(Math.floor(minor / WORD)).live.set(minor % WORD, readU64(words, valueWord));
+      } else if (kind === KIND_REQUESTS) {
+        for (let at = 0; at < tree.valueLength / 8; at++) appliedRequests.note(readU64(words, valueWord + at * 2));
+      } else if (kind === KIND_DYING) {
+        const page = asPageNumber(minor);
+        this.#savedDying.set(page, words[valueWord]);
+        for (let count = words[valueWord]; count > 0; count--) dying.push(page);
       }
     } while (tree.next());
   }
 
-  /** At most this many items will be added or changed by `save`. */
-  get changesMax(): number {
-    const { orphans, deadBlobs } = this.#state;
-    return orphans.size + this.#savedOrphans.size + deadBlobs.length + this.#deletedBlobs.length + this.#segmentCount;
+  /** At most this many pages are taken by `save`. */
+  get pagesMax(): number {
+    const { deadBlobs, volumes, dying, references } = this.#state;
+    const orphans = volumes.reduce((sum, volume) => sum + orphanChangesMax(volume), 0);
+    const others = deadBlobs.length + this.#deletedBlobs.length + this.#segmentCount;
+    const items = orphans + others + dying.length + this.#savedDying.size;
+    return 64 + volumes.length * 8 + Math.ceil(items / 8) + references.pagesMax;
   }
 
   get #segmentCount(): number {
@@ -86,12 +94,15 @@ export class Bookkeeping {
 
   /** Brings the items up to date; space must be reserved. Returns what the checkpoint leaves behind. */
   save(): Garbage {
-    this.#saveOrphans();
+    this.#saveVolumes();
+    this.#saveDying();
+    // After the volumes, whose leaves may be copied.
+    this.#state.references.save();
     this.#saveDeadBlobs();
     this.#saveRequests();
     for (const arena of [ARENA_STRINGS, ARENA_PACKS]) this.#saveSegments(arena);
     for (const minor of this.#deletedSegments) {
-      this.#state.tree.remove(VOLUME_OBJECT, KIND_SEGMENT, minor);
+      this.#state.catalog.tree.remove(VOLUME_OBJECT, KIND_SEGMENT, minor);
       this.#savedSegments.delete(minor);
     }
     this.#deletedSegments = [];
@@ -103,22 +114,34 @@ export class Bookkeeping {
     return { blobs: [...this.#savedDeadBlobs], segments };
   }
 
-  #saveOrphans(): void {
-    const { tree, orphans } = this.#state;
-    for (const ino of this.#savedOrphans) {
-      if (orphans.has(ino)) continue;
-      tree.remove(VOLUME_OBJECT, KIND_ORPHAN, ino);
-      this.#savedOrphans.delete(ino);
+  #saveVolumes(): void {
+    for (const volume of this.#state.volumes) {
+      saveOrphans(volume);
+      volume.dataset.root = volume.tree.root;
+      this.#state.catalog.save(volume.dataset);
     }
-    for (const ino of orphans) {
-      if (this.#savedOrphans.has(ino)) continue;
-      tree.insert(VOLUME_OBJECT, KIND_ORPHAN, ino, 0);
-      this.#savedOrphans.add(ino);
+  }
+
+  #saveDying(): void {
+    const { catalog, dying } = this.#state;
+    const { tree } = catalog;
+    const counts = new Map<PageNumber, number>();
+    for (const page of dying) counts.set(page, (counts.get(page) ?? 0) + 1);
+    for (const page of this.#savedDying.keys()) {
+      if (counts.has(page)) continue;
+      tree.remove(VOLUME_OBJECT, KIND_DYING, page);
+      this.#savedDying.delete(page);
+    }
+    for (const [page, count] of counts) {
+      if (this.#savedDying.get(page) === count) continue;
+      if (!tree.modify(VOLUME_OBJECT, KIND_DYING, page)) tree.insert(VOLUME_OBJECT, KIND_DYING, page, DYING_BYTES);
+      tree.words[tree.valueWord] = count;
+      this.#savedDying.set(page, count);
     }
   }
 
   #saveDeadBlobs(): void {
-    const { tree } = this.#state;
+    const { tree } = this.#state.catalog;
     for (const blob of this.#deletedBlobs) {
       tree.remove(VOLUME_OBJECT, KIND_DEAD_BLOB, blob);
       this.#savedDeadBlobs.delete(blob);
@@ -132,7 +155,8 @@ export class Bookkeeping {
   }
 
   #saveRequests(): void {
-    const { tree, appliedRequests } = this.#state;
+    const { catalog, appliedRequests } = this.#state;
+    const { tree } = catalog;
     const { numbers } = appliedRequests;
     for (let item = 0; item * REQUESTS_PER_ITEM < numbers.length; item++) {
       if (!tree.modify(VOLUME_OBJECT, KIND_REQUESTS, item)) {
@@ -144,7 +168,7 @@ export class Bookkeeping {
   }
 
   #saveSegments(number: number): void {
-    const { tree } = this.#state;
+    const { tree } = this.#state.catalog;
     const arena = this.#arena(number);
     for (const index of arena.takeChangedSegments()) {
       const minor = segmentMinor(number, index);
@@ -171,6 +195,26 @@ export class Bookkeeping {
     for (const { arena, index } of garbage.segments) {
       this.#arena(arena).removeSegment(index);
       this.#deletedSegments.push(segmentMinor(arena, index));
+    }
+  }
+
+  /**
+   * Moves what the only volume of a store of format 1 has in its tree to the catalog, which is new. The items that were loaded are
+   * written by the next `save`.
+   */
+  takeFrom(volume: StoreState['volumes'][number]): void {
+    const { tree } = volume;
+    while (tree.seek(VOLUME_OBJECT, KIND_DEAD_BLOB, 0) && tree.object === VOLUME_OBJECT) {
+      const { kind, minor, words, valueWord } = tree;
+      if (kind === KIND_DEAD_BLOB) this.#state.deadBlobs.push(asBlobId(minor));
+      else if (kind === KIND_SEGMENT) {
+        this.#arena(Math.floor(minor / WORD)).noteLive(minor % WORD, readU64(words, valueWord));
+      } else if (kind === KIND_REQUESTS) {
+        for (let at = 0; at < tree.valueLength / 8; at++) {
+          this.#state.appliedRequests.note(readU64(words, valueWord + at * 2));
+        }
+      }
+      tree.remove(VOLUME_OBJECT, kind, minor);
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Checkpoints: the volume's state as of one moment, made durable in the background while the next epoch is already served.
+ * Checkpoints: the store's state as of one moment, made durable in the background while the next epoch is already served.
  *
  *   1. at once, between two operations: bring the bookkeeping items up to date, end the epoch, note roots, ends and counters
  *   2. sync the data of blobs, the string table and the packs, to which the pages will point, and the log
@@ -9,11 +9,11 @@
  *
  * A failure before step 4 leaves the predecessor in force, with its log; the volume then fails, since a sync has.
  */
-import type { Superblock, SuperblockFile } from '../store/superblock.js';
+import { FORMAT_VERSION, type Superblock, type SuperblockFile } from '../store/superblock.js';
 import type { PageCheckpoint } from '../tree/page-store.js';
 import type { Log } from '../wal/log.js';
 import { Bookkeeping, type Garbage } from './bookkeeping.js';
-import type { VolumeState } from './state.js';
+import type { StoreState } from './state.js';
 
 /** The part of the superblock that no checkpoint changes. */
 export type SuperblockIdentity = Pick<
@@ -28,7 +28,7 @@ interface CheckpointState {
 }
 
 export class Checkpointer {
-  readonly #state: VolumeState;
+  readonly #state: StoreState;
   readonly #log: Log;
   readonly #superblockFile: SuperblockFile;
   readonly #identity: SuperblockIdentity;
@@ -38,7 +38,7 @@ export class Checkpointer {
   #isWhole = true;
 
   constructor(
-    state: VolumeState,
+    state: StoreState,
     log: Log,
     superblockFile: SuperblockFile,
     identity: SuperblockIdentity,
@@ -87,24 +87,27 @@ export class Checkpointer {
   }
 
   #begin(clean: boolean): CheckpointState {
-    const { pages, tree, strings, packs, counters } = this.#state;
-    pages.reserve(64 + Math.ceil(this.bookkeeping.changesMax / 8));
+    const { pages, catalog, references, strings, packs, counters, volumes } = this.#state;
+    pages.reserve(this.bookkeeping.pagesMax);
     const garbage = this.bookkeeping.save();
     packs.beginEpoch();
     const pageCheckpoint = pages.beginCheckpoint();
     const superblock: Superblock = {
       ...this.#identity,
+      version: FORMAT_VERSION,
       sequence: ++this.#sequence,
       epoch: pageCheckpoint.epoch,
       lsn: this.#log.tail,
-      root: tree.root,
+      root: catalog.tree.root,
       nodesCapacity: pages.file.capacity,
       stringsEnd: strings.arena.end,
       packsEnd: packs.arena.end,
       nextIno: counters.nextIno,
       nextBlob: counters.nextBlob,
-      inodes: counters.inodes,
-      dataBytes: counters.dataBytes,
+      inodes: volumes.reduce((sum, { dataset }) => sum + dataset.inodes, 0),
+      dataBytes: volumes.reduce((sum, { dataset }) => sum + dataset.dataBytes, 0),
+      nextDataset: counters.nextDataset,
+      sharedRecords: references.saved,
       clean,
     };
     return { pages: pageCheckpoint, superblock, garbage };

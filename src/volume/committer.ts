@@ -41,8 +41,11 @@ export class Committer {
   #running = false;
   /** Blobs that must be durable before the records which name them count. */
   #barriers = new Set<BlobId>();
-  /** Those of the commit that runs. */
+  /** A record that was logged counts only when all blobs are durable. */
+  #barrierOnAll = false;
+  /** The same of the commit that runs. */
   #barriersUnderway: ReadonlySet<BlobId> = new Set();
+  #barrierOnAllUnderway = false;
 
   constructor(log: Log, blobs: BlobStore, append: (operation: Operation) => void, fail: (error: unknown) => void) {
     this.#log = log;
@@ -51,9 +54,10 @@ export class Committer {
     this.#fail = fail;
   }
 
-  /** A record that was logged counts after a loss of power only when this blob is durable. */
-  addBarrier(blob: BlobId): void {
-    this.#barriers.add(blob);
+  /** A record that was logged counts after a loss of power only when this blob, or every blob, is durable. */
+  addBarrier(blob: BlobId | 'all'): void {
+    if (blob === 'all') this.#barrierOnAll = true;
+    else this.#barriers.add(blob);
   }
 
   /** Durable when it resolves: everything logged so far, and the data of these blobs (or of all) written so far. */
@@ -69,10 +73,14 @@ export class Committer {
   /** The same at once, without the data of blobs that no barrier names. */
   commitNow(): void {
     const before = this.#log.tail;
-    const blobs = [...new Set([...this.#barriers, ...this.#barriersUnderway])];
+    const isOnAll = this.#barrierOnAll || this.#barrierOnAllUnderway;
+    const named = [...new Set([...this.#barriers, ...this.#barriersUnderway])];
+    const blobs = isOnAll ? this.#blobs.unsynced() : named;
     for (const blob of blobs) this.#blobs.syncNow(blob);
-    if (blobs.length > 0) this.#append({ type: 'synced', before, blobs });
+    if (isOnAll) this.#append({ type: 'synced', before, blobs: 'all' });
+    else if (blobs.length > 0) this.#append({ type: 'synced', before, blobs });
     this.#barriers.clear();
+    this.#barrierOnAll = false;
     this.#log.syncNow();
   }
 
@@ -97,21 +105,27 @@ export class Committer {
     const cuts = this.#blobs.pendingCuts();
     const blobs = new Set([...batch.blobs, ...this.#barriers].filter((blob) => this.#blobs.isUnsynced(blob)));
     const named = new Set([...blobs, ...this.#barriers]);
-    const anyUnsynced = batch.all && this.#blobs.hasUnsynced;
+    const isOnAll = this.#barrierOnAll;
+    const all = batch.all || isOnAll;
+    const anyUnsynced = isOnAll || (all && this.#blobs.hasUnsynced);
     const barriers = this.#barriers;
     this.#barriersUnderway = barriers;
+    this.#barrierOnAllUnderway = isOnAll;
     this.#barriers = new Set();
-    if (batch.all) await this.#blobs.syncAll();
+    this.#barrierOnAll = false;
+    if (all) await this.#blobs.syncAll();
     else await Promise.all([...blobs].map((blob) => this.#blobs.sync(blob)));
     try {
       if (anyUnsynced) this.#append({ type: 'synced', before, blobs: 'all' });
       else if (named.size > 0) this.#append({ type: 'synced', before, blobs: [...named] });
     } catch (error) {
       for (const blob of barriers) this.#barriers.add(blob);
+      this.#barrierOnAll ||= isOnAll;
       throw error;
     }
     if (this.#log.isDirty) await this.#log.sync();
     this.#barriersUnderway = new Set();
+    this.#barrierOnAllUnderway = false;
     if (cuts.size > 0) this.#blobs.cutAll(cuts);
   }
 }

@@ -6,23 +6,17 @@
  */
 import type { Arena, RecordOwner } from '../store/arena.js';
 import { recordBytes } from '../store/arena.js';
-import { type Address, asAddress } from '../store/units.js';
+import { type Address, asAddress, asDatasetId } from '../store/units.js';
+import type { Tree } from '../tree/tree.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
-import { KIND_DIRENT, KIND_EXTENT, KIND_SYMLINK, KIND_XATTR, readU64, writeU64 } from './items.js';
-import type { VolumeState } from './state.js';
+import { KIND_DATASET, readU64, writeU64 } from './items.js';
+import { ADDRESS_WORDS } from './leaf-records.js';
+import type { StoreState } from './state.js';
 
 /** A full segment is sparse when less than this part of it lives. */
 const SPARSE_BELOW = 0.5;
 /** Records looked at in one slice: some hundred microseconds. */
 const RECORDS_PER_SLICE = 128;
-
-/** The words of an item's value in which addresses into an arena stand. */
-const ADDRESS_WORDS: ReadonlyMap<number, readonly number[]> = new Map([
-  [KIND_DIRENT, [2]],
-  [KIND_XATTR, [0, 2]],
-  [KIND_SYMLINK, [0]],
-  [KIND_EXTENT, [0]],
-]);
 
 interface Work {
   readonly arena: Arena;
@@ -31,12 +25,12 @@ interface Work {
 }
 
 export class Compactor {
-  readonly #state: VolumeState;
+  readonly #state: StoreState;
   /** Segments in which something could not be moved: they stay as they are. */
   readonly #stuck = new Map<Arena, Set<number>>();
   #work: Work | undefined;
 
-  constructor(state: VolumeState) {
+  constructor(state: StoreState) {
     this.#state = state;
   }
 
@@ -76,18 +70,33 @@ export class Compactor {
     return undefined;
   }
 
-  /** Moves a record to the end of its arena, if an item points to it. */
+  /** Moves a record to the end of its arena, if one item points to it, and no snapshot shows that item. */
   #move(arena: Arena, address: Address, owner: RecordOwner): void {
-    const { tree, pages } = this.#state;
-    if (!tree.find(owner.object, owner.kind, owner.minor)) return;
-    const word = ADDRESS_WORDS.get(owner.kind)?.find((at) => readU64(tree.words, tree.valueWord + at) === address);
-    if (word === undefined) return;
+    const { pages, catalog, references } = this.#state;
+    const record = arena === this.#state.packs.arena ? 'extent' : 'string';
+    const found = this.#findItem(address, owner);
+    if (found === undefined || found.tree.isShared || references.isShared(record, address)) return;
     const payload = arena.read(address);
     pages.reserve(PAGES_PER_OPERATION);
     arena.reserve(recordBytes(payload.length));
     const moved = asAddress(arena.append(owner, payload));
     arena.release(address);
+    const { tree, word } = found;
     tree.modify(owner.object, owner.kind, owner.minor);
     writeU64(tree.words, tree.valueWord + word, moved);
+    if (owner.kind === KIND_DATASET) catalog.reload(asDatasetId(owner.minor));
+  }
+
+  /** The item that points to a record, at which its tree's position then is. */
+  #findItem(address: Address, owner: RecordOwner): { readonly tree: Tree; readonly word: number } | undefined {
+    const places = ADDRESS_WORDS.get(owner.kind);
+    if (places === undefined) return undefined;
+    const trees = [this.#state.catalog.tree, ...this.#state.volumes.map((volume) => volume.tree)];
+    for (const tree of trees) {
+      if (!tree.find(owner.object, owner.kind, owner.minor)) continue;
+      const word = places.words.find((at) => readU64(tree.words, tree.valueWord + at) === address);
+      if (word !== undefined) return { tree, word };
+    }
+    return undefined;
   }
 }

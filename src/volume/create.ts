@@ -7,13 +7,14 @@ import { PACKS_DIRECTORY } from '../blobs/packs.js';
 import { StoreError } from '../errors/store-error.js';
 import type { Disk } from '../store/disk.js';
 import { GEOMETRY_DEFAULT, type Geometry } from '../store/geometry.js';
-import { LABEL_BYTES_MAX, type Superblock, SuperblockFile } from '../store/superblock.js';
-import { asBlobId, asIno, asLsn, NO_ADDRESS, ROOT_INO } from '../store/units.js';
+import { FORMAT_VERSION, LABEL_BYTES_MAX, type Superblock, SuperblockFile } from '../store/superblock.js';
+import { asBlobId, asDatasetId, asIno, asLsn, MAIN_VOLUME, NO_ADDRESS, ROOT_INO } from '../store/units.js';
 import { PageStore } from '../tree/page-store.js';
 import { Tree } from '../tree/tree.js';
 import { LOG_DIRECTORY } from '../wal/log.js';
-import { Inode, timestampOf } from './inode.js';
-import { S_IFDIR } from './mode.js';
+import { insertDataset, mainVolume } from './dataset.js';
+import { timestampOf } from './inode.js';
+import { insertRootDirectory } from './root-directory.js';
 
 export interface CreateOptions {
   readonly label: string;
@@ -33,18 +34,18 @@ export async function createStore(disk: Disk, options: CreateOptions): Promise<v
   const uuid = randomUUID().replaceAll('-', '');
   for (const directory of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(directory);
   const pages = PageStore.create(disk, geometry.nodesSegmentBytes);
-  const tree = Tree.create(pages);
-  insertRoot(tree, options);
+  const catalog = createCatalog(pages, options);
   const checkpoint = pages.beginCheckpoint();
   await pages.writeCheckpoint(checkpoint);
   const superblock: Superblock = {
     uuid,
+    version: FORMAT_VERSION,
     label: options.label,
     geometry,
     sequence: 1,
     epoch: checkpoint.epoch,
     lsn: asLsn(0),
-    root: tree.root,
+    root: catalog.root,
     nodesCapacity: pages.file.capacity,
     stringsEnd: NO_ADDRESS,
     packsEnd: NO_ADDRESS,
@@ -52,6 +53,8 @@ export async function createStore(disk: Disk, options: CreateOptions): Promise<v
     nextBlob: asBlobId(1),
     inodes: 1,
     dataBytes: 0,
+    nextDataset: asDatasetId(MAIN_VOLUME + 1),
+    sharedRecords: 0,
     mountCount: 0,
     createdMs: Math.floor(options.now),
     clean: true,
@@ -66,18 +69,11 @@ export async function createStore(disk: Disk, options: CreateOptions): Promise<v
   disk.syncDirectory('');
 }
 
-function insertRoot(tree: Tree, options: CreateOptions): void {
-  const root = new Inode();
-  const now = timestampOf(options.now);
-  root.ino = ROOT_INO;
-  root.mode = S_IFDIR | 0o755;
-  root.nlink = 2;
-  root.uid = options.owner.uid;
-  root.gid = options.owner.gid;
-  root.parent = ROOT_INO;
-  root.setAtime(now);
-  root.setChanged(now);
-  root.btimeSeconds = now.seconds;
-  root.btimeNanoseconds = now.nanoseconds;
-  root.insert(tree);
+/** The catalog of a new store: one volume with an empty root directory. */
+function createCatalog(pages: PageStore, options: CreateOptions): Tree {
+  const files = Tree.create(pages);
+  insertRootDirectory(files, options.owner.uid, options.owner.gid, timestampOf(options.now));
+  const catalog = Tree.create(pages);
+  insertDataset(catalog, mainVolume(files.root, Math.floor(options.now), 1, 0));
+  return catalog;
 }

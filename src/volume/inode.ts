@@ -7,12 +7,16 @@
  *      2   uid                      14-15   ctime, seconds
  *      3   gid                      16      ctime, nanoseconds
  *      4   rdev                     17-18   btime, seconds
- *      5   storage                  19      btime, nanoseconds
- *    6-7   size in bytes            20-21   blob, of a regular file with storage BLOB
- *    8-9   atime, seconds           22-23   parent, of a directory
+ *      5   storage (8 bits), bit 8:    19      btime, nanoseconds
+ *          transplanted; above it
+ *          the quota group
+ *    6-7   size in bytes            20-21   blob, of a regular file with storage BLOB or PARTS
+ *    8-9   atime, seconds           22-23   parent; of a file with several names one of those, or 0
  *     10   atime, nanoseconds       24      extended attributes
  *                                   25      entries, of a directory
- *                                26-27      zero
+ *                                26-27      minor key of its entry in the parent; 0 where it is not known
+ *
+ * Format 1 has parents for directories only, and no keys of entries.
  *
  * Seconds are signed and count from 1970. In memory it is one reusable object, so that a request allocates nothing.
  */
@@ -22,11 +26,22 @@ import type { Tree } from '../tree/tree.js';
 import { KIND_INODE, readI64, readU64, writeI64, writeU64 } from './items.js';
 
 export const INODE_BYTES = 112;
+/** Words of the record that are looked at without loading it. */
+export const STORAGE_WORD = 5;
+export const STORAGE_MASK = 0xff;
+export const BLOB_WORD = 20;
+const TRANSPLANTED = 0x100;
+const QUOTA_SHIFT = 9;
 
 /** Where the data of a regular file is. */
 export const STORAGE_NONE = 0;
 export const STORAGE_PACK = 1;
 export const STORAGE_BLOB = 2;
+/** A blob of its own, and PART items for chunks that are in others. */
+export const STORAGE_PARTS = 3;
+
+/** Whether a file with this storage has a blob of its own. */
+export const hasBlob = (storage: number): boolean => storage === STORAGE_BLOB || storage === STORAGE_PARTS;
 
 /** A point in time: seconds since 1970, may be negative, and nanoseconds from 0 to 999,999,999. */
 export interface Timestamp {
@@ -49,6 +64,10 @@ export class Inode {
   gid = 0;
   rdev = 0;
   storage = STORAGE_NONE;
+  /** Its names and data are records that were made for another inode (transplant.ts). */
+  isTransplanted = false;
+  /** The directory quota that it counts for (quota-groups.ts); 0 for none. */
+  quotaGroup = 0;
   size = 0;
   atimeSeconds = 0;
   atimeNanoseconds = 0;
@@ -62,6 +81,7 @@ export class Inode {
   parent: Ino = asIno(0);
   xattrs = 0;
   entries = 0;
+  nameMinor = 0;
 
   /** Reads the record of `ino`; false when there is no such inode. */
   load(tree: Tree, ino: Ino): boolean {
@@ -75,7 +95,9 @@ export class Inode {
     this.uid = words[at + 2];
     this.gid = words[at + 3];
     this.rdev = words[at + 4];
-    this.storage = words[at + 5];
+    this.storage = words[at + STORAGE_WORD] & STORAGE_MASK;
+    this.isTransplanted = (words[at + STORAGE_WORD] & TRANSPLANTED) !== 0;
+    this.quotaGroup = words[at + STORAGE_WORD] >>> QUOTA_SHIFT;
     this.size = readU64(words, at + 6);
     this.atimeSeconds = readI64(words, at + 8);
     this.atimeNanoseconds = words[at + 10];
@@ -85,10 +107,11 @@ export class Inode {
     this.ctimeNanoseconds = words[at + 16];
     this.btimeSeconds = readI64(words, at + 17);
     this.btimeNanoseconds = words[at + 19];
-    this.blob = asBlobId(readU64(words, at + 20));
+    this.blob = asBlobId(readU64(words, at + BLOB_WORD));
     this.parent = asIno(readU64(words, at + 22));
     this.xattrs = words[at + 24];
     this.entries = words[at + 25];
+    this.nameMinor = readU64(words, at + 26);
     return true;
   }
 
@@ -111,7 +134,8 @@ export class Inode {
     words[at + 2] = this.uid;
     words[at + 3] = this.gid;
     words[at + 4] = this.rdev;
-    words[at + 5] = this.storage;
+    words[at + STORAGE_WORD] =
+      ((this.quotaGroup << QUOTA_SHIFT) | (this.isTransplanted ? TRANSPLANTED : 0) | this.storage) >>> 0;
     writeU64(words, at + 6, this.size);
     writeI64(words, at + 8, this.atimeSeconds);
     words[at + 10] = this.atimeNanoseconds;
@@ -121,10 +145,11 @@ export class Inode {
     words[at + 16] = this.ctimeNanoseconds;
     writeI64(words, at + 17, this.btimeSeconds);
     words[at + 19] = this.btimeNanoseconds;
-    writeU64(words, at + 20, this.blob);
+    writeU64(words, at + BLOB_WORD, this.blob);
     writeU64(words, at + 22, this.parent);
     words[at + 24] = this.xattrs;
     words[at + 25] = this.entries;
+    writeU64(words, at + 26, this.nameMinor);
   }
 
   setAtime(time: Timestamp): void {

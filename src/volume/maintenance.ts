@@ -1,25 +1,33 @@
 /**
- * What a volume does without being asked: commits on the interval, checkpoints when they are due, compaction between requests.
+ * What a store does without being asked: commits on the interval, checkpoints when they are due, and, between requests, compaction
+ * and the giving up of destroyed trees.
  */
 import { DiskError } from '../store/disk.js';
 import type { Lsn } from '../store/units.js';
 import type { Checkpointer } from './checkpoint.js';
 import type { Committer } from './committer.js';
 import type { Compactor } from './compaction.js';
-import type { VolumeLog } from './options.js';
+import type { StoreLog } from './options.js';
+import type { Reaper } from './reaper.js';
 
 /** A checkpoint is taken when the log since the last one has this many bytes, … */
 const CHECKPOINT_LOG_BYTES = 64 * 1024 * 1024;
 /** … or the epoch this many pages, … */
 const CHECKPOINT_PAGES = 32 * 1024;
+/** … or so many shared records have been counted anew, … */
+const CHECKPOINT_COUNTS = 200_000;
 /** … or when something has changed and this many milliseconds have passed. */
 const CHECKPOINT_INTERVAL_MS = 30_000;
 
-/** What maintenance has to know of the volume. */
-export interface MaintainedVolume {
+/** What maintenance has to know of the store. */
+export interface MaintainedStore {
   readonly tail: Lsn;
   /** Pages made in this epoch. */
   readonly pagesBorn: number;
+  /** Shared records whose counts have changed in this epoch, which are kept in memory until it ends. */
+  readonly countsChanged: number;
+  /** There are trees to be given up. */
+  readonly hasDying: boolean;
   /** Something is not durable. */
   readonly isDirty: boolean;
   readonly isWritable: boolean;
@@ -29,47 +37,72 @@ export interface MaintainedVolume {
 }
 
 export class Maintenance {
-  readonly #volume: MaintainedVolume;
+  readonly #store: MaintainedStore;
   readonly #committer: Committer;
   readonly #checkpointer: Checkpointer;
   readonly #compactor: Compactor;
-  readonly #log: VolumeLog;
+  readonly #reaper: Reaper;
+  readonly #log: StoreLog;
   readonly #timer: NodeJS.Timeout;
   #checkpointLsn: Lsn;
   #checkpointAtMs = performance.now();
   #stopped = false;
+  #reaping = false;
 
   constructor(
-    volume: MaintainedVolume,
+    store: MaintainedStore,
     committer: Committer,
     checkpointer: Checkpointer,
     compactor: Compactor,
-    log: VolumeLog,
+    reaper: Reaper,
+    log: StoreLog,
     commitIntervalMs: number,
   ) {
-    this.#volume = volume;
+    this.#store = store;
     this.#committer = committer;
     this.#checkpointer = checkpointer;
     this.#compactor = compactor;
+    this.#reaper = reaper;
     this.#log = log;
-    this.#checkpointLsn = volume.tail;
+    this.#checkpointLsn = store.tail;
     this.#timer = setInterval(() => this.#onInterval(), commitIntervalMs);
     this.#timer.unref();
   }
 
   #onInterval(): void {
-    if (!this.#volume.isWritable) return;
+    if (!this.#store.isWritable) return;
     // Whoever waits for a commit learns of its failure; so does the volume.
-    if (this.#volume.isDirty) this.#committer.commit('all').catch(() => undefined);
-    const changed = this.#volume.tail !== this.#checkpointLsn;
+    if (this.#store.isDirty) this.#committer.commit('all').catch(() => undefined);
+    const changed = this.#store.tail !== this.#checkpointLsn;
     if (changed && performance.now() - this.#checkpointAtMs > CHECKPOINT_INTERVAL_MS) void this.checkpoint();
   }
 
   /** To be called after each operation. */
   afterOperation(): void {
-    const logged = this.#volume.tail - this.#checkpointLsn;
-    const due = logged > CHECKPOINT_LOG_BYTES || this.#volume.pagesBorn > CHECKPOINT_PAGES;
-    if (due || !this.#volume.hasLogSpace) void this.checkpoint();
+    const logged = this.#store.tail - this.#checkpointLsn;
+    const { pagesBorn, countsChanged, hasLogSpace, hasDying } = this.#store;
+    const due = logged > CHECKPOINT_LOG_BYTES || pagesBorn > CHECKPOINT_PAGES || countsChanged > CHECKPOINT_COUNTS;
+    if (due || !hasLogSpace) void this.checkpoint();
+    if (hasDying) this.reap();
+  }
+
+  /** Gives up destroyed trees in slices between requests, then takes the checkpoint that frees their space. */
+  reap(): void {
+    if (this.#reaping) return;
+    this.#reaping = true;
+    setImmediate(() => this.#reap());
+  }
+
+  #reap(): void {
+    this.#reaping = false;
+    if (this.#stopped || !this.#store.isWritable) return;
+    try {
+      const isMore = this.#reaper.slice((error) => this.#log.error({ err: error }, 'some space cannot be given back'));
+      if (isMore) this.reap();
+      else void this.checkpoint();
+    } catch (error) {
+      this.#store.fail(error);
+    }
   }
 
   /** A full disk: what the last checkpoint still holds on to may help. */
@@ -79,8 +112,8 @@ export class Maintenance {
 
   /** Takes a checkpoint, unless one is running. It never rejects: a failure makes the volume read-only. */
   async checkpoint(): Promise<void> {
-    if (this.#stopped || this.#checkpointer.isRunning || !this.#volume.isWritable) return;
-    this.#checkpointLsn = this.#volume.tail;
+    if (this.#stopped || this.#checkpointer.isRunning || !this.#store.isWritable) return;
+    this.#checkpointLsn = this.#store.tail;
     this.#checkpointAtMs = performance.now();
     try {
       await this.#checkpointer.run(false);
@@ -88,13 +121,13 @@ export class Maintenance {
     } catch (error) {
       if (isLackOfSpace(error) && this.#checkpointer.isWhole)
         this.#log.warn({ err: error }, 'no space for a checkpoint; trying again later');
-      else this.#volume.fail(error);
+      else this.#store.fail(error);
     }
   }
 
   /** Compacts in slices between requests, then takes the checkpoint that lets go of what was emptied. */
   #compact(moved: boolean): void {
-    if (this.#stopped || !this.#volume.isWritable) return;
+    if (this.#stopped || !this.#store.isWritable) return;
     try {
       if (this.#compactor.slice()) setImmediate(() => this.#compact(true));
       else if (moved) void this.checkpoint();

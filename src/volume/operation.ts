@@ -5,14 +5,14 @@
  * They are logical (names and numbers, not pages), already checked against the volume's state, and carry everything that is
  * decided outside: inode numbers, times, resulting modes. Applying one therefore cannot fail for any reason of its own.
  *
- * On disk each is a log record (wal/log.ts) of the type given below, with the fields in the order of `encode`.
+ * operation-codec.ts has their form in the log.
  */
-import { CorruptionError } from '../errors/corruption.js';
-import { asBlobId, asIno, asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
-import type { FieldReader, FieldWriter } from '../wal/record.js';
+import type { BlobId, DatasetId, Ino, Lsn } from '../store/units.js';
+import type { PropertyValues } from './dataset.js';
 import type { Timestamp } from './inode.js';
 
-export type Operation =
+/** A change to the files of one volume. */
+export type FileOperation =
   | MakeOperation
   | LinkOperation
   | UnlinkOperation
@@ -24,7 +24,19 @@ export type Operation =
   | PromoteOperation
   | SetXattrOperation
   | RemoveXattrOperation
-  | SyncedOperation;
+  | BranchBlobOperation
+  | TakeChunksOperation;
+
+/** A change to the volumes and snapshots of the store. */
+export type DatasetOperation =
+  | CreateVolumeOperation
+  | CreateSnapshotOperation
+  | DestroyOperation
+  | RenameDatasetOperation
+  | SetPropertiesOperation
+  | RollbackOperation;
+
+export type Operation = FileOperation | DatasetOperation | SyncedOperation;
 
 /** A new inode; with parent 0 one without a name (O_TMPFILE). */
 export interface MakeOperation {
@@ -148,233 +160,91 @@ export interface SyncedOperation {
   readonly blobs: readonly BlobId[] | 'all';
 }
 
-const TYPE_CODES: Readonly<Record<Operation['type'], number>> = {
-  make: 1,
-  link: 2,
-  unlink: 3,
-  rename: 4,
-  setAttributes: 5,
-  resize: 6,
-  writeSmall: 7,
-  writeBlob: 8,
-  promote: 9,
-  setXattr: 10,
-  removeXattr: 11,
-  synced: 12,
-};
-
-export const operationCode = (operation: Operation): number => TYPE_CODES[operation.type];
-
-/** No operation has more bytes of fixed fields than this. */
-const FIXED_BYTES_MAX = 128;
-
-const xattrBytes = (xattrs: readonly Xattr[]): number =>
-  xattrs.reduce((total, { name, value }) => total + 8 + name.length + value.length, 0);
-
-/** At least as many bytes as the operation's fields take in the log. */
-export function encodedBytesMax(operation: Operation): number {
-  switch (operation.type) {
-    case 'make':
-      return FIXED_BYTES_MAX + operation.name.length + operation.target.length + xattrBytes(operation.xattrs);
-    case 'link':
-    case 'unlink':
-    case 'removeXattr':
-      return FIXED_BYTES_MAX + operation.name.length;
-    case 'rename':
-      return FIXED_BYTES_MAX + operation.name.length + operation.toName.length;
-    case 'writeSmall':
-      return FIXED_BYTES_MAX + operation.data.length;
-    case 'setXattr':
-      return FIXED_BYTES_MAX + operation.name.length + operation.value.length;
-    case 'synced':
-      return FIXED_BYTES_MAX + operation.blobs.length * 8;
-    case 'setAttributes':
-    case 'resize':
-    case 'writeBlob':
-    case 'promote':
-      return FIXED_BYTES_MAX;
-  }
+/** A file whose own blob is shared with a snapshot gets a new one, and parts for what it has in the old one (file-parts.ts). */
+export interface BranchBlobOperation {
+  readonly type: 'branchBlob';
+  readonly ino: Ino;
+  readonly blob: BlobId;
 }
 
-function writeTime(out: FieldWriter, time: Timestamp): void {
-  out.i64(time.seconds);
-  out.u32(time.nanoseconds);
+/**
+ * Chunks `first` to `end` - 1 of a file have been copied into its own blob, which must be durable before this record counts after a
+ * loss of power.
+ */
+export interface TakeChunksOperation {
+  readonly type: 'takeChunks';
+  readonly ino: Ino;
+  readonly blob: BlobId;
+  readonly first: number;
+  readonly end: number;
 }
 
-export function encodeOperation(operation: Operation, out: FieldWriter): void {
-  switch (operation.type) {
-    case 'make':
-      out.i64(operation.ino);
-      out.i64(operation.parent);
-      out.u32(operation.mode);
-      out.u32(operation.uid);
-      out.u32(operation.gid);
-      out.u32(operation.rdev);
-      writeTime(out, operation.time);
-      out.bytes(operation.name);
-      out.bytes(operation.target);
-      out.u8(operation.xattrs.length);
-      for (const { name, value } of operation.xattrs) {
-        out.bytes(name);
-        out.bytes(value);
-      }
-      return;
-    case 'link':
-      out.i64(operation.ino);
-      out.i64(operation.parent);
-      writeTime(out, operation.time);
-      out.bytes(operation.name);
-      return;
-    case 'unlink':
-      out.i64(operation.parent);
-      writeTime(out, operation.time);
-      out.bytes(operation.name);
-      return;
-    case 'rename':
-      out.i64(operation.parent);
-      out.i64(operation.toParent);
-      out.u8(operation.exchange ? 1 : 0);
-      out.i64(operation.barrier);
-      writeTime(out, operation.time);
-      out.bytes(operation.name);
-      out.bytes(operation.toName);
-      return;
-    case 'setAttributes':
-      out.i64(operation.ino);
-      out.u32(operation.mode);
-      out.u32(operation.uid);
-      out.u32(operation.gid);
-      writeTime(out, operation.atime);
-      writeTime(out, operation.mtime);
-      writeTime(out, operation.ctime);
-      return;
-    case 'resize':
-      out.i64(operation.ino);
-      out.i64(operation.size);
-      out.u32(operation.mode);
-      writeTime(out, operation.time);
-      return;
-    case 'writeSmall':
-      out.i64(operation.ino);
-      out.i64(operation.position);
-      out.u32(operation.mode);
-      writeTime(out, operation.time);
-      out.bytes(operation.data);
-      return;
-    case 'writeBlob':
-      out.i64(operation.ino);
-      out.i64(operation.blob);
-      out.i64(operation.end);
-      out.u32(operation.mode);
-      writeTime(out, operation.time);
-      return;
-    case 'promote':
-      out.i64(operation.ino);
-      out.i64(operation.blob);
-      return;
-    case 'setXattr':
-      out.i64(operation.ino);
-      out.u32(operation.mode);
-      writeTime(out, operation.time);
-      out.bytes(operation.name);
-      out.bytes(operation.value);
-      return;
-    case 'removeXattr':
-      out.i64(operation.ino);
-      writeTime(out, operation.time);
-      out.bytes(operation.name);
-      return;
-    case 'synced':
-      out.i64(operation.before);
-      if (operation.blobs === 'all') {
-        out.u8(1);
-        return;
-      }
-      out.u8(0);
-      out.u32(operation.blobs.length);
-      for (const blob of operation.blobs) out.i64(blob);
-      return;
-  }
+/** A new volume: empty, with a root directory of this owner, or a clone of a snapshot. */
+export interface CreateVolumeOperation {
+  readonly type: 'createVolume';
+  readonly id: DatasetId;
+  readonly name: string;
+  /** The snapshot that it begins as; undefined for an empty volume. */
+  readonly origin: DatasetId | undefined;
+  readonly uid: number;
+  readonly gid: number;
+  readonly properties: PropertyValues;
+  readonly time: Timestamp;
 }
 
-const readTime = (fields: FieldReader): Timestamp => ({ seconds: fields.i64(), nanoseconds: fields.u32() });
-const readIno = (fields: FieldReader): Ino => asIno(fields.i64());
-const readBlob = (fields: FieldReader): BlobId => asBlobId(fields.i64());
+/** Takes a snapshot of a volume. It counts after a loss of power only when all data written before it is durable. */
+export interface CreateSnapshotOperation {
+  readonly type: 'createSnapshot';
+  readonly id: DatasetId;
+  readonly volume: DatasetId;
+  readonly name: string;
+  readonly properties: PropertyValues;
+  readonly time: Timestamp;
+}
 
-/** Reads an operation back; throws CorruptionError for what this program cannot have written. */
-export function decodeOperation(code: number, fields: FieldReader): Operation {
-  switch (code) {
-    case TYPE_CODES.make: {
-      const [ino, parent] = [readIno(fields), readIno(fields)];
-      const [mode, uid, gid, rdev] = [fields.u32(), fields.u32(), fields.u32(), fields.u32()];
-      const time = readTime(fields);
-      const [name, target] = [fields.bytes(), fields.bytes()];
-      const xattrs: Xattr[] = [];
-      for (let count = fields.u8(); count > 0; count--) xattrs.push({ name: fields.bytes(), value: fields.bytes() });
-      return { type: 'make', ino, parent, mode, uid, gid, rdev, time, name, target, xattrs };
-    }
-    case TYPE_CODES.link:
-      return {
-        type: 'link',
-        ino: readIno(fields),
-        parent: readIno(fields),
-        time: readTime(fields),
-        name: fields.bytes(),
-      };
-    case TYPE_CODES.unlink:
-      return { type: 'unlink', parent: readIno(fields), time: readTime(fields), name: fields.bytes() };
-    case TYPE_CODES.rename: {
-      const [parent, toParent] = [readIno(fields), readIno(fields)];
-      const exchange = fields.u8() === 1;
-      const barrier = readBlob(fields);
-      const time = readTime(fields);
-      return {
-        type: 'rename',
-        parent,
-        toParent,
-        exchange,
-        barrier,
-        time,
-        name: fields.bytes(),
-        toName: fields.bytes(),
-      };
-    }
-    case TYPE_CODES.setAttributes: {
-      const ino = readIno(fields);
-      const [mode, uid, gid] = [fields.u32(), fields.u32(), fields.u32()];
-      const [atime, mtime, ctime] = [readTime(fields), readTime(fields), readTime(fields)];
-      return { type: 'setAttributes', ino, mode, uid, gid, atime, mtime, ctime };
-    }
-    case TYPE_CODES.resize:
-      return { type: 'resize', ino: readIno(fields), size: fields.i64(), mode: fields.u32(), time: readTime(fields) };
-    case TYPE_CODES.writeSmall: {
-      const ino = readIno(fields);
-      const position = fields.i64();
-      const mode = fields.u32();
-      return { type: 'writeSmall', ino, position, mode, time: readTime(fields), data: fields.bytes() };
-    }
-    case TYPE_CODES.writeBlob: {
-      const ino = readIno(fields);
-      const blob = readBlob(fields);
-      return { type: 'writeBlob', ino, blob, end: fields.i64(), mode: fields.u32(), time: readTime(fields) };
-    }
-    case TYPE_CODES.promote:
-      return { type: 'promote', ino: readIno(fields), blob: readBlob(fields) };
-    case TYPE_CODES.setXattr: {
-      const ino = readIno(fields);
-      const mode = fields.u32();
-      return { type: 'setXattr', ino, mode, time: readTime(fields), name: fields.bytes(), value: fields.bytes() };
-    }
-    case TYPE_CODES.removeXattr:
-      return { type: 'removeXattr', ino: readIno(fields), time: readTime(fields), name: fields.bytes() };
-    case TYPE_CODES.synced: {
-      const before = asLsn(fields.i64());
-      if (fields.u8() === 1) return { type: 'synced', before, blobs: 'all' };
-      const blobs: BlobId[] = [];
-      for (let count = fields.u32(); count > 0; count--) blobs.push(readBlob(fields));
-      return { type: 'synced', before, blobs };
-    }
-    default:
-      throw new CorruptionError('log record', `type ${code}`);
-  }
+/** Takes a snapshot, or a volume without snapshots, away for good. */
+export interface DestroyOperation {
+  readonly type: 'destroy';
+  readonly id: DatasetId;
+}
+
+export interface RenameDatasetOperation {
+  readonly type: 'renameDataset';
+  readonly id: DatasetId;
+  readonly name: string;
+}
+
+/** Replaces all properties. */
+export interface SetPropertiesOperation {
+  readonly type: 'setProperties';
+  readonly id: DatasetId;
+  readonly properties: PropertyValues;
+}
+
+/**
+ * Puts a volume into the state of a snapshot, keeping what it replaces as a new snapshot, and carrying over what is at some paths.
+ * It counts after a loss of power only when all data written before it is durable.
+ */
+export interface RollbackOperation {
+  readonly type: 'rollback';
+  readonly volume: DatasetId;
+  readonly snapshot: DatasetId;
+  /** The volume's new view, a number like those of datasets. */
+  readonly view: DatasetId;
+  /** The snapshot that keeps the replaced state; undefined to give it up. */
+  readonly keep: KeptState | undefined;
+  /** Paths in the volume, without slashes at their ends, that stay as they are. */
+  readonly carried: readonly string[];
+  /**
+   * Empty for the whole volume. Otherwise only what is at this path is put into the state that it has in the snapshot; all else is
+   * left alone, and `carried` is empty.
+   */
+  readonly path: string;
+  readonly time: Timestamp;
+}
+
+export interface KeptState {
+  readonly id: DatasetId;
+  readonly name: string;
+  readonly properties: PropertyValues;
 }

@@ -1,5 +1,5 @@
 /**
- * How a volume is opened, and what it reports of itself.
+ * How a store is opened, and what it reports of itself.
  */
 
 /**
@@ -14,14 +14,14 @@ export const COMMIT_INTERVAL_MS_DEFAULT: Readonly<Record<Durability, number>> = 
   relaxed: 30_000,
 };
 
-/** Where the volume tells the operator of what happened; pino fits. */
-export interface VolumeLog {
+/** Where the store tells the operator of what happened; pino fits. */
+export interface StoreLog {
   info(details: object, message: string): void;
   warn(details: object, message: string): void;
   error(details: object, message: string): void;
 }
 
-export interface VolumeOptions {
+export interface StoreOptions {
   readonly durability: Durability;
   /** Milliseconds, at least 1. */
   readonly commitIntervalMs: number;
@@ -34,12 +34,12 @@ export interface VolumeOptions {
   readonly resume?: boolean;
   /** The host's boot id (/proc/sys/kernel/random/boot_id): tells a crash of the process from a loss of power. */
   readonly bootId: string;
-  readonly log: VolumeLog;
+  readonly log: StoreLog;
   /** The present, in milliseconds since 1970 with fractions. Tests inject it. */
   readonly now: () => number;
 }
 
-/** What opening the volume had to do. */
+/** What opening the store had to do. */
 export interface RecoveryReport {
   /** The store had been unmounted properly, and there was nothing to do. */
   readonly clean: boolean;
@@ -63,17 +63,18 @@ export const NO_RECOVERY: RecoveryReport = {
   milliseconds: 0,
 };
 
-export interface VolumeStatus {
+export interface StoreStatus {
   readonly uuid: string;
   readonly label: string;
   readonly formatVersion: number;
   readonly mountCount: number;
   readonly durability: Durability;
   readonly commitIntervalMs: number;
-  /** Empty while the volume can be written; otherwise why not. */
+  /** Empty while the store can be written; otherwise why not. */
   readonly readOnlyReason: string;
+  /** Of all volumes. */
   readonly inodes: number;
-  /** The sizes of all regular files, in bytes. */
+  /** The sizes of all regular files of volumes, in bytes. */
   readonly dataBytes: number;
   /** Bytes that the store takes on the host beside the blobs of large files, by part. */
   readonly bytes: {

@@ -10,15 +10,18 @@
  *                                                                          was not synced are cut to the data that is there
  *
  * A barrier is a record that must not count before a blob is durable: the renaming of a file with unsynced data (so that the name
- * never leads to half a file), and the move of a small file's data to a blob. Everything from an uncovered barrier on was never
+ * never leads to half a file), the move of data from a pack or from another blob to a blob, and a snapshot, which waits for all. Everything from an uncovered barrier on was never
  * reported as durable, for a commit covers all barriers before it: cutting there leaves a prefix of the history.
  */
-import { asLsn, type BlobId, type Ino, type Lsn } from '../store/units.js';
+import { asLsn, type BlobId, type DatasetId, type Ino, type Lsn, NO_BLOB } from '../store/units.js';
 import type { Log } from '../wal/log.js';
-import { type Applier, PAGES_PER_OPERATION } from './apply/applier.js';
-import { Inode, STORAGE_PACK } from './inode.js';
-import { decodeOperation, encodedBytesMax, type Operation } from './operation.js';
-import type { VolumeState } from './state.js';
+import { PAGES_PER_OPERATION } from './apply/applier.js';
+import type { StoreApplier } from './apply/store-applier.js';
+import { Inode } from './inode.js';
+import type { Operation } from './operation.js';
+import { decodeOperation } from './operation-codec.js';
+import { reserveFor } from './reserve.js';
+import type { StoreState } from './state.js';
 
 export interface ReplayResult {
   readonly operations: number;
@@ -27,22 +30,32 @@ export interface ReplayResult {
   readonly end: Lsn;
 }
 
-/** The blob that must be durable before a record counts, or 0. */
-const barrierOf = (operation: Operation): number => {
-  if (operation.type === 'rename') return operation.barrier;
-  return operation.type === 'promote' ? operation.blob : 0;
+/** The blob that must be durable before a record counts, `all` for every blob, or undefined. */
+export const barrierOf = (operation: Operation): BlobId | 'all' | undefined => {
+  switch (operation.type) {
+    case 'rename':
+      return operation.barrier === NO_BLOB ? undefined : operation.barrier;
+    case 'promote':
+    case 'takeChunks':
+      return operation.blob;
+    case 'createSnapshot':
+    case 'rollback':
+      return 'all';
+    default:
+      return undefined;
+  }
 };
 
 /** The LSN of the first barrier that no later `synced` record covers; Infinity when there is none. */
 export function firstUncoveredBarrier(log: Log, from: Lsn): number {
-  let open: { lsn: number; blob: number }[] = [];
+  let open: { readonly lsn: number; readonly blob: BlobId | 'all' }[] = [];
   for (const record of log.records(from)) {
     const operation = decodeOperation(record.type, record.fields);
     const barrier = barrierOf(operation);
-    if (barrier !== 0) open.push({ lsn: record.lsn, blob: barrier });
+    if (barrier !== undefined) open.push({ lsn: record.lsn, blob: barrier });
     if (operation.type === 'synced') {
       const { before, blobs } = operation;
-      const named = blobs === 'all' ? undefined : new Set<number>(blobs);
+      const named = blobs === 'all' ? undefined : new Set<BlobId | 'all'>(blobs);
       open = open.filter(({ lsn, blob }) => lsn >= before || (named !== undefined && !named.has(blob)));
     }
   }
@@ -51,18 +64,19 @@ export function firstUncoveredBarrier(log: Log, from: Lsn): number {
 
 /** Growth of files that no `synced` record covers. */
 class UnsyncedGrowth {
-  readonly #files = new Map<BlobId, { readonly ino: Ino; lsn: Lsn; floor: number }>();
+  readonly #files = new Map<BlobId, { readonly dataset: DatasetId; readonly ino: Ino; lsn: Lsn; floor: number }>();
   readonly #inode = new Inode();
 
   /** Looks at an operation before it is applied. */
-  note(state: VolumeState, operation: Operation, lsn: Lsn): void {
+  note(store: StoreState, dataset: DatasetId, operation: Operation, lsn: Lsn): void {
     if (operation.type === 'writeBlob') {
-      if (!this.#inode.load(state.tree, operation.ino) || operation.end <= this.#inode.size) return;
+      const { tree } = store.volume(dataset);
+      if (!this.#inode.load(tree, operation.ino) || operation.end <= this.#inode.size) return;
       const known = this.#files.get(operation.blob);
       if (known !== undefined) known.lsn = lsn;
-      else this.#files.set(operation.blob, { ino: operation.ino, lsn, floor: this.#inode.size });
+      else this.#files.set(operation.blob, { dataset, ino: operation.ino, lsn, floor: this.#inode.size });
     } else if (operation.type === 'resize') {
-      if (!this.#inode.load(state.tree, operation.ino)) return;
+      if (!this.#inode.load(store.volume(dataset).tree, operation.ino)) return;
       const known = this.#files.get(this.#inode.blob);
       if (known !== undefined) known.floor = operation.size;
     } else if (operation.type === 'synced') {
@@ -74,15 +88,17 @@ class UnsyncedGrowth {
   }
 
   /** Cuts the files to the data that is there. Returns how many. */
-  clamp(state: VolumeState): number {
+  clamp(store: StoreState): number {
     let clamped = 0;
-    for (const [blob, { ino, floor }] of this.#files) {
+    for (const [blob, { dataset, ino, floor }] of this.#files) {
+      if (store.catalog.get(dataset) === undefined) continue;
+      const state = store.volume(dataset);
       if (!this.#inode.load(state.tree, ino) || this.#inode.blob !== blob) continue;
       state.blobs.ensure(blob);
       const size = Math.max(floor, Math.min(this.#inode.size, state.blobs.file(blob).size()));
       if (size === this.#inode.size) continue;
       state.pages.reserve(PAGES_PER_OPERATION);
-      state.counters.dataBytes += size - this.#inode.size;
+      state.dataset.dataBytes += size - this.#inode.size;
       this.#inode.size = size;
       this.#inode.store(state.tree);
       clamped++;
@@ -91,63 +107,38 @@ class UnsyncedGrowth {
   }
 }
 
-/** A symlink or a directory that inherits two access control lists: name, target, and two strings for each list. */
-const STRINGS_PER_OPERATION = 6;
-
-const resized = new Inode();
-
-/**
- * Makes sure that an operation can be applied whatever it needs, and asks for no more: on a full disk, removing and cutting must
- * work. Throws DiskError (ENOSPC).
- */
-export function reserveFor(state: VolumeState, operation: Operation, pages: number): void {
-  state.pages.reserve(pages);
-  switch (operation.type) {
-    case 'make':
-    case 'link':
-    case 'rename':
-    case 'setXattr':
-      state.strings.reserve(STRINGS_PER_OPERATION, encodedBytesMax(operation));
-      return;
-    case 'writeSmall':
-      state.packs.reserve();
-      return;
-    case 'resize':
-      // A small file that is cut gets a new extent.
-      if (operation.size > 0 && resized.load(state.tree, operation.ino) && resized.storage === STORAGE_PACK) {
-        state.packs.reserve();
-      }
-      return;
-    case 'unlink':
-    case 'setAttributes':
-    case 'writeBlob':
-    case 'promote':
-    case 'removeXattr':
-    case 'synced':
-      return;
-  }
-}
-
 /** Applies the log from an LSN on. */
-export function replay(state: VolumeState, applier: Applier, log: Log, from: Lsn, powerLoss: boolean): ReplayResult {
+export function replay(
+  state: StoreState,
+  applier: StoreApplier,
+  log: Log,
+  from: Lsn,
+  powerLoss: boolean,
+): ReplayResult {
   const cut = powerLoss ? firstUncoveredBarrier(log, from) : Number.POSITIVE_INFINITY;
   const growth = new UnsyncedGrowth();
+  const { blobs } = state;
   let operations = 0;
   let end = from;
   for (const record of log.records(from)) {
     end = record.end;
     const operation = decodeOperation(record.type, record.fields);
     // What a sync covered stays covered, although the record that says so may come after the cut.
-    if (powerLoss && (record.lsn < cut || operation.type === 'synced')) growth.note(state, operation, record.lsn);
+    if (powerLoss && (record.lsn < cut || operation.type === 'synced')) {
+      growth.note(state, record.dataset, operation, record.lsn);
+    }
     if (record.lsn >= cut) continue;
-    reserveFor(state, operation, PAGES_PER_OPERATION);
-    if (operation.type === 'writeBlob') state.blobs.ensure(operation.blob);
-    if (operation.type === 'writeBlob' || operation.type === 'promote') state.blobs.adopt(operation.blob);
-    applier.apply(operation);
+    reserveFor(state, record.dataset, operation, PAGES_PER_OPERATION);
+    if (operation.type === 'writeBlob' || operation.type === 'branchBlob') blobs.ensure(operation.blob);
+    if (isAboutBlob(operation)) blobs.adopt(operation.blob);
+    applier.apply(record.dataset, operation);
     state.appliedRequests.note(record.request);
     if (operation.type !== 'synced') operations++;
   }
   const filesClamped = powerLoss ? growth.clamp(state) : 0;
-  if (powerLoss) state.blobs.removeFrom(state.counters.nextBlob);
+  if (powerLoss) blobs.removeFrom(state.counters.nextBlob);
   return { operations, filesClamped, end: asLsn(end) };
 }
+
+const isAboutBlob = (operation: Operation): operation is Extract<Operation, { readonly blob: BlobId }> =>
+  'blob' in operation;

@@ -14,7 +14,7 @@ import { type Address, asAddress, asBlobId, asIno, type BlobId, type PageNumber 
 import { joinWords, KEY_WORDS } from '../tree/key.js';
 import { type KeyWords, LeafScan } from '../tree/leaf-scan.js';
 import { countOf, leafSlot } from '../tree/page.js';
-import { Inode, STORAGE_BLOB } from './inode.js';
+import { hasBlob, Inode, STORAGE_MASK, STORAGE_WORD } from './inode.js';
 import { KIND_DIRENT, KIND_EXTENT, KIND_INODE, KIND_SYMLINK, KIND_XATTR, readU64 } from './items.js';
 import type { VolumeState } from './state.js';
 
@@ -96,7 +96,7 @@ export class Scrub {
     const state = isOver ? (this.#isStopped ? 'stopped' : 'done') : 'running';
     return {
       state,
-      progress: state === 'done' ? 1 : Math.min(1, this.#object / this.#volume.counters.nextIno),
+      progress: state === 'done' ? 1 : Math.min(1, this.#object / this.#volume.store.counters.nextIno),
       bytes: this.#bytes,
       inodes: this.#inodes,
       problems: this.#problems,
@@ -145,7 +145,7 @@ export class Scrub {
       this.#object = Math.max(this.#object, object);
       if (kind === KIND_INODE) {
         this.#inodes++;
-        if (words[value + 5] === STORAGE_BLOB) withBlobs.push(object);
+        if (hasBlob(words[value + STORAGE_WORD] & STORAGE_MASK)) withBlobs.push(object);
       }
       for (const { arena, word } of this.#places.get(kind) ?? []) {
         this.#checkRecord(arena, asAddress(readU64(words, value + word)), object, kind, minor);
@@ -169,7 +169,7 @@ export class Scrub {
   /** Reads a file's blob to its end. The file may have changed or gone since its inode was met. */
   async #readBlob(object: number): Promise<void> {
     const { tree, blobs } = this.#volume;
-    if (!this.#inode.load(tree, asIno(object)) || this.#inode.storage !== STORAGE_BLOB) return;
+    if (!this.#inode.load(tree, asIno(object)) || !hasBlob(this.#inode.storage)) return;
     const blob = asBlobId(this.#inode.blob);
     try {
       for (let position = 0; !this.#isStopped; position += PIECE_BYTES) {

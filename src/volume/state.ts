@@ -1,86 +1,168 @@
 /**
- * The state of an open volume: the tree, what its items point to, and the counters that a checkpoint keeps beside it.
+ * The state of an open store, and of each of its volumes: trees, what their items point to, and the counters beside them.
  *
  * All of it can be rebuilt from the store: what is only in memory here (orphans, dead blobs, counters) is written with each
  * checkpoint and follows again from replaying the log.
  */
 import { BlobStore } from '../blobs/blob-store.js';
 import { Packs } from '../blobs/packs.js';
+import { CorruptionError } from '../errors/corruption.js';
 import type { Disk } from '../store/disk.js';
-import type { Superblock } from '../store/superblock.js';
-import { asBlobId, asIno, type BlobId, type Ino } from '../store/units.js';
+import { FORMAT_WITHOUT_CATALOG, type Superblock } from '../store/superblock.js';
+import {
+  asBlobId,
+  asDatasetId,
+  asIno,
+  type BlobId,
+  type DatasetId,
+  type Ino,
+  MAIN_VOLUME,
+  type PageNumber,
+} from '../store/units.js';
 import { StringTable } from '../strings/string-table.js';
 import { PageStore } from '../tree/page-store.js';
 import { Tree } from '../tree/tree.js';
 import { AppliedRequests } from './applied-requests.js';
+import { Catalog } from './catalog.js';
+import { type Dataset, mainVolume } from './dataset.js';
 import { KIND_DIRENT, KIND_XATTR } from './items.js';
+import { releaseLeafRecords, shareLeafRecords } from './leaf-records.js';
 import { NameHash } from './name-hash.js';
 import { NamedItems } from './named-items.js';
+import { RecordReferences } from './record-references.js';
 
+/** Numbers that are never used twice. */
 export interface Counters {
   nextIno: Ino;
   nextBlob: BlobId;
-  inodes: number;
-  /** The sizes of all regular files, in bytes. */
-  dataBytes: number;
+  nextDataset: DatasetId;
 }
 
-export class VolumeState {
+/** What the volumes of a store have in common. */
+export class StoreState {
   readonly pages: PageStore;
-  readonly tree: Tree;
+  readonly catalog: Catalog;
+  readonly references: RecordReferences;
   readonly strings: StringTable;
   readonly packs: Packs;
   readonly blobs: BlobStore;
   readonly counters: Counters;
+  readonly hash: NameHash;
+  readonly appliedRequests = new AppliedRequests();
+  /** Blobs that died in this epoch. */
+  deadBlobs: BlobId[] = [];
+  /** References to pages, and to what only they reach, that are to be given up (reaper.ts). */
+  readonly dying: PageNumber[] = [];
+  readonly #volumes = new Map<DatasetId, VolumeState>();
+
+  /** Opens the state as the checkpoint of a superblock left it. Throws CorruptionError, DiskError. */
+  constructor(disk: Disk, superblock: Superblock, readOnly: boolean) {
+    const { uuid, geometry, nodesCapacity, epoch, root, stringsEnd, packsEnd } = superblock;
+    const { nextIno, nextBlob, nextDataset, sharedRecords, createdMs, inodes, dataBytes } = superblock;
+    this.pages = PageStore.open(disk, geometry.nodesSegmentBytes, nodesCapacity, epoch, readOnly);
+    const isOld = superblock.version === FORMAT_WITHOUT_CATALOG;
+    // A read-only store of format 1 has no catalog: its only tree is looked at in its place, and found to hold no volumes.
+    if (isOld && !readOnly) this.pages.reserve(1);
+    const tree = isOld && !readOnly ? Tree.create(this.pages) : new Tree(this.pages, root);
+    this.references = new RecordReferences(tree, sharedRecords);
+    this.strings = new StringTable(disk, stringsEnd, geometry.arenaSegmentBytes, readOnly, {
+      isShared: (address) => this.references.isShared('string', address),
+      drop: (address) => this.references.drop('string', address),
+    });
+    this.packs = new Packs(disk, packsEnd, geometry.arenaSegmentBytes, readOnly, {
+      isShared: (address) => this.references.isShared('extent', address),
+      drop: (address) => this.references.drop('extent', address),
+    });
+    this.blobs = new BlobStore(disk, readOnly);
+    this.counters = { nextIno, nextBlob, nextDataset: isOld ? asDatasetId(MAIN_VOLUME + 1) : nextDataset };
+    this.hash = new NameHash(uuid);
+    this.catalog = new Catalog(tree, this.strings);
+    this.pages.onLeafShared = (words, base) => shareLeafRecords(this, words, base);
+    if (isOld) this.catalog.adopt(mainVolume(root, createdMs, inodes, dataBytes));
+    else this.catalog.load();
+    for (const dataset of this.catalog.volumes) this.volumeOf(dataset);
+  }
+
+  /** The state of a volume or snapshot, of which there is one. */
+  volumeOf(dataset: Dataset): VolumeState {
+    const known = this.#volumes.get(dataset.id);
+    if (known !== undefined) return known;
+    const state = new VolumeState(this, dataset);
+    this.#volumes.set(dataset.id, state);
+    return state;
+  }
+
+  /** The state of the volume that a log record is about. */
+  volume(id: DatasetId): VolumeState {
+    const known = this.#volumes.get(id);
+    if (known === undefined) throw new CorruptionError(`dataset ${id}`, 'missing');
+    return known;
+  }
+
+  get volumes(): readonly VolumeState[] {
+    return [...this.#volumes.values()].filter(({ dataset }) => dataset.type === 'volume');
+  }
+
+  /** A dataset is gone. */
+  forget(id: DatasetId): void {
+    this.#volumes.delete(id);
+  }
+
+  takeIno(ino: Ino): void {
+    if (ino >= this.counters.nextIno) this.counters.nextIno = asIno(ino + 1);
+  }
+
+  takeBlob(blob: BlobId): void {
+    if (blob >= this.counters.nextBlob) this.counters.nextBlob = asBlobId(blob + 1);
+  }
+
+  takeDataset(id: DatasetId): void {
+    if (id >= this.counters.nextDataset) this.counters.nextDataset = asDatasetId(id + 1);
+  }
+
+  /** A leaf points to a blob no more: without others, the blob is dead. */
+  releaseBlob(blob: BlobId): void {
+    if (this.references.drop('blob', blob)) this.deadBlobs.push(blob);
+  }
+
+  /** A leaf is about to go. */
+  releaseRecords(words: Uint32Array, base: number): void {
+    releaseLeafRecords(this, words, base);
+  }
+
+  close(): void {
+    this.pages.close();
+    this.strings.arena.close();
+    this.packs.arena.close();
+    this.blobs.close();
+  }
+}
+
+/** A volume, or a snapshot to read from. */
+export class VolumeState {
+  readonly store: StoreState;
+  readonly dataset: Dataset;
+  readonly tree: Tree;
+  readonly pages: PageStore;
+  readonly strings: StringTable;
+  readonly packs: Packs;
+  readonly blobs: BlobStore;
   readonly entries: NamedItems;
   readonly xattrs: NamedItems;
   /** Inodes without a name whose last user may still be there. */
   readonly orphans = new Set<Ino>();
-  readonly appliedRequests = new AppliedRequests();
-  /** Blobs that died in this epoch. */
-  deadBlobs: BlobId[] = [];
+  /** Those of them that the tree has items for. */
+  readonly savedOrphans = new Set<Ino>();
 
-  constructor(
-    uuid: string,
-    pages: PageStore,
-    tree: Tree,
-    strings: StringTable,
-    packs: Packs,
-    blobs: BlobStore,
-    counters: Counters,
-  ) {
-    this.pages = pages;
-    this.tree = tree;
-    this.strings = strings;
-    this.packs = packs;
-    this.blobs = blobs;
-    this.counters = counters;
-    const hash = new NameHash(uuid);
-    this.entries = new NamedItems(tree, strings, hash, KIND_DIRENT, 2);
-    this.xattrs = new NamedItems(tree, strings, hash, KIND_XATTR, 0);
+  constructor(store: StoreState, dataset: Dataset) {
+    this.store = store;
+    this.dataset = dataset;
+    this.pages = store.pages;
+    this.tree = new Tree(store.pages, dataset.root);
+    this.strings = store.strings;
+    this.packs = store.packs;
+    this.blobs = store.blobs;
+    this.entries = new NamedItems(this.tree, store.strings, store.hash, KIND_DIRENT, 2);
+    this.xattrs = new NamedItems(this.tree, store.strings, store.hash, KIND_XATTR, 0);
   }
-
-  takeInoNumber(ino: Ino): void {
-    if (ino >= this.counters.nextIno) this.counters.nextIno = asIno(ino + 1);
-  }
-
-  takeBlobNumber(blob: BlobId): void {
-    if (blob >= this.counters.nextBlob) this.counters.nextBlob = asBlobId(blob + 1);
-  }
-}
-
-/** The state as the checkpoint of a superblock left it. Throws CorruptionError, DiskError. */
-export function openState(disk: Disk, superblock: Superblock, readOnly: boolean): VolumeState {
-  const { uuid, geometry, nodesCapacity, epoch, root, stringsEnd, packsEnd } = superblock;
-  const { nextIno, nextBlob, inodes, dataBytes } = superblock;
-  const pages = PageStore.open(disk, geometry.nodesSegmentBytes, nodesCapacity, epoch, readOnly);
-  return new VolumeState(
-    uuid,
-    pages,
-    new Tree(pages, root),
-    new StringTable(disk, stringsEnd, geometry.arenaSegmentBytes, readOnly),
-    new Packs(disk, packsEnd, geometry.arenaSegmentBytes, readOnly),
-    new BlobStore(disk, readOnly),
-    { nextIno, nextBlob, inodes, dataBytes },
-  );
 }

@@ -10,7 +10,8 @@
  *      8    16  uuid of the store                         8     8  LSN of this record
  *     24     8  segment number k                         16     8  number of the request that made the change, or 0
  *     32     8  zero                                     24     1  type (0: the rest of the segment is unused)
- *   4096        records                                  25     7  zero
+ *   4096        records                                  25     3  zero
+ *                                                        28     4  dataset that the change is about (format 1: 0)
  *                                                        32        fields of the type
  *
  * Records begin at multiples of 8 and do not cross segments. A record is valid if and only if its checksum is right, its LSN is
@@ -28,7 +29,7 @@
 import { CorruptionError } from '../errors/corruption.js';
 import { crc32c } from '../native/addon.js';
 import { type Disk, DiskError, type DiskFile } from '../store/disk.js';
-import { asLsn, type Lsn } from '../store/units.js';
+import { asDatasetId, asLsn, type DatasetId, type Lsn } from '../store/units.js';
 import { FieldReader, FieldWriter } from './record.js';
 
 export const LOG_DIRECTORY = 'wal';
@@ -64,6 +65,7 @@ export interface LogRecord {
   readonly end: Lsn;
   readonly type: number;
   readonly request: number;
+  readonly dataset: DatasetId;
   readonly fields: FieldReader;
 }
 
@@ -181,6 +183,7 @@ export class Log {
       end: asLsn(type === PADDING ? (number + 1) * this.#dataBytes : lsn + aligned(length)),
       type,
       request: words[word + 5] * WORD + words[word + 4],
+      dataset: asDatasetId(words[word + 7]),
       fields: new FieldReader(bytes, offset + LOG_RECORD_HEADER_BYTES, offset + length),
     };
   }
@@ -222,7 +225,7 @@ export class Log {
     }
     const next = this.#acquire(number + 1);
     if (within + LOG_RECORD_HEADER_BYTES <= this.#dataBytes) {
-      this.begin(PADDING, 0);
+      this.begin(PADDING, 0, 0);
       this.finish();
     }
     this.#tail = asLsn((number + 1) * this.#dataBytes);
@@ -295,7 +298,7 @@ export class Log {
   }
 
   /** Begins a record; its fields are then written with the returned writer, in the room that `reserve` made. */
-  begin(type: number, request: number): FieldWriter {
+  begin(type: number, request: number, dataset: number): FieldWriter {
     const segment = this.#current;
     if (segment === undefined) throw new Error('the log has not been started');
     const offset = LOG_SEGMENT_HEADER_BYTES + (this.#tail % this.#dataBytes);
@@ -307,7 +310,7 @@ export class Log {
     words[word + 4] = request >>> 0;
     words[word + 5] = Math.floor(request / WORD);
     words[word + 6] = type;
-    words[word + 7] = 0;
+    words[word + 7] = dataset;
     this.#writer.begin(segment.bytes, offset + LOG_RECORD_HEADER_BYTES);
     return this.#writer;
   }

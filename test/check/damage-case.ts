@@ -31,7 +31,7 @@ export const onInode =
   (directory: string): Promise<void> =>
     tamper(directory, (state) => {
       const inode = new Inode();
-      for (let ino = state.counters.nextIno - 1; ino > 1; ino--) {
+      for (let ino = state.store.counters.nextIno - 1; ino > 1; ino--) {
         if (!inode.load(state.tree, asIno(ino)) || !pick(inode)) continue;
         change(inode, state);
         inode.store(state.tree);
@@ -55,7 +55,7 @@ export const firstOf = (state: VolumeState, kind: number): { readonly object: nu
 /** An entry of a file with one name. */
 export function lastFileEntry(state: VolumeState): { readonly object: number; readonly minor: number } {
   const inode = new Inode();
-  for (let ino = state.counters.nextIno - 1; ino > 1; ino--) {
+  for (let ino = state.store.counters.nextIno - 1; ino > 1; ino--) {
     if (!inode.load(state.tree, asIno(ino)) || !isFile(inode) || inode.nlink !== 1) continue;
     for (let found = state.tree.seek(1, 0, 0); found; found = state.tree.next()) {
       if (state.tree.kind === KIND_DIRENT && readU64(state.tree.words, state.tree.valueWord) === ino) {

@@ -14,14 +14,14 @@ import { HostDisk } from '../../src/store/host-disk.js';
 import { chooseSuperblock, encodeSuperblock, type Superblock } from '../../src/store/superblock.js';
 import { nodesSegmentName } from '../../src/tree/page-file.js';
 import type { VolumeState } from '../../src/volume/state.js';
-import { openVolume, SEGMENT_BYTES } from './store-fixture.js';
+import { openStore, SEGMENT_BYTES } from './store-fixture.js';
 
 /** Changes a store's state behind the back of its operations; the next checkpoint makes it durable as if it were right. */
 export async function tamper(directory: string, change: (state: VolumeState) => void): Promise<void> {
-  const volume = await openVolume(directory);
-  volume.state.pages.reserve(1024);
-  change(volume.state);
-  await volume.close();
+  const store = await openStore(directory);
+  store.state.pages.reserve(1024);
+  change(store.main.state);
+  await store.close();
 }
 
 export const superblockOf = (directory: string): Superblock => chooseSuperblock(new HostDisk(directory));

@@ -22,7 +22,7 @@ import {
   copyStore,
   fileSystemOf,
   makeStore,
-  openVolume,
+  openStore,
   repair,
   write,
 } from './store-fixture.js';
@@ -37,8 +37,8 @@ const unclean = await makeUnclean(t);
 /** A store as a killed process leaves it: operations wait in its log. */
 async function makeUnclean(test: Test): Promise<string> {
   const store = copyStore(test, clean);
-  const volume = await openVolume(store);
-  const fileSystem = fileSystemOf(volume);
+  const opened = await openStore(store);
+  const fileSystem = fileSystemOf(opened);
   const out = new Attributes();
   for (let i = 0; i < 100; i++) {
     fileSystem.makeNode(ROOT_INO, Buffer.from(`late ${i}`), 0o100644, 0, CALLER, out);
@@ -46,7 +46,7 @@ async function makeUnclean(test: Test): Promise<string> {
     if (i % 7 === 0) fileSystem.unlink(ROOT_INO, Buffer.from(`late ${i}`), CALLER);
   }
   const copy = copyStore(test, store);
-  await volume.close();
+  await opened.close();
   return copy;
 }
 
@@ -66,19 +66,19 @@ const isClear = (error: unknown): boolean =>
 
 /** Opens the store and reads all of it, as a mount would. Clear errors are fine. */
 async function useStore(directory: string): Promise<void> {
-  let volume: Awaited<ReturnType<typeof openVolume>>;
+  let opened: Awaited<ReturnType<typeof openStore>>;
   try {
-    volume = await openVolume(directory);
+    opened = await openStore(directory);
   } catch (error) {
     if (isClear(error)) return;
     throw error;
   }
   try {
-    await contentsOf(fileSystemOf(volume));
+    await contentsOf(fileSystemOf(opened));
   } catch (error) {
     if (!isClear(error)) throw error;
   } finally {
-    await volume.close().catch((error) => {
+    await opened.close().catch((error) => {
       if (!isClear(error)) throw error;
     });
   }

@@ -72,7 +72,7 @@ const CASES: Cases = {
   },
   'more data than the size': {
     plant: onInode((inode, state) => {
-      state.counters.dataBytes -= 10;
+      state.dataset.dataBytes -= 10;
       inode.size -= 10;
     }, hasExtent),
     finds: 'extent-length',
@@ -84,7 +84,7 @@ const CASES: Cases = {
       tamper(directory, (state) => {
         const { object } = firstOf(state, KIND_SYMLINK);
         state.tree.remove(object, KIND_INODE, 0);
-        state.counters.inodes--;
+        state.dataset.inodes--;
       }),
     finds: 'lost-record',
     lostMax: 1,
@@ -95,7 +95,7 @@ const CASES: Cases = {
         const inode = new Inode();
         for (let ino = 3; !(inode.load(state.tree, asIno(ino)) && isDirectory(inode)); ino++);
         state.tree.remove(inode.ino, KIND_INODE, 0);
-        state.counters.inodes--;
+        state.dataset.inodes--;
       }),
     finds: 'lost-record',
     lostMax: 2,
@@ -104,7 +104,7 @@ const CASES: Cases = {
     plant: (directory) =>
       tamper(directory, (state) => {
         state.tree.remove(ROOT_INO, KIND_INODE, 0);
-        state.counters.inodes--;
+        state.dataset.inodes--;
       }),
     finds: 'root',
     lostMax: 1,

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { StoreLock } from '../../src/store/lock.js';
 import { asIno } from '../../src/store/units.js';
-import { Volume } from '../../src/volume/volume.js';
+import { Store } from '../../src/volume/store.js';
 import { type Ended, ROOT, run } from '../cli/program.js';
 import { changeSuperblock, flip, overwrite } from './damage.js';
 import { contentsOfStore, copyStore, makeStore, SEGMENT_BYTES, temporaryDirectory } from './store-fixture.js';
@@ -139,7 +139,7 @@ async function killed(t: Test): Promise<string> {
     arenaSegmentBytes: SEGMENT_BYTES,
     logSegmentBytes: SEGMENT_BYTES,
   };
-  await Volume.create(new HostDisk(directory), { label: '', now: 0, owner: { uid: 0, gid: 0 }, geometry });
+  await Store.create(new HostDisk(directory), { label: '', now: 0, owner: { uid: 0, gid: 0 }, geometry });
   const child = spawn(process.execPath, [WRITER, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   child.kill('SIGKILL');

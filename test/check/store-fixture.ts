@@ -16,7 +16,7 @@ import type { Caller } from '../../src/filesystem/operations.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
 import { isDirectory, isRegular, isSymlink, S_IFIFO, S_IFREG } from '../../src/volume/mode.js';
-import { Volume } from '../../src/volume/volume.js';
+import { Store } from '../../src/volume/store.js';
 
 export const BOOT_ID = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().replaceAll('-', '');
 export const CALLER: Caller = { uid: 1000, gid: 1000, pid: 1, umask: 0, request: 0 };
@@ -26,8 +26,8 @@ const FILES = 600;
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 
-export const openVolume = (directory: string): Promise<Volume> =>
-  Volume.open(new HostDisk(directory), {
+export const openStore = (directory: string): Promise<Store> =>
+  Store.open(new HostDisk(directory), {
     durability: 'interval',
     commitIntervalMs: 60_000,
     readOnly: false,
@@ -36,7 +36,7 @@ export const openVolume = (directory: string): Promise<Volume> =>
     now: () => 1_700_000_000_123,
   });
 
-export const fileSystemOf = (volume: Volume): FileSystem => new FileSystem(volume, { atime: 'noatime' });
+export const fileSystemOf = (store: Store): FileSystem => new FileSystem(store.main, { atime: 'noatime' });
 
 /** Makes files of every kind. */
 export function populate(fileSystem: FileSystem, files = FILES): void {
@@ -79,10 +79,10 @@ export async function makeStore(test: Test, files = FILES): Promise<string> {
     logSegmentBytes: SEGMENT_BYTES,
   };
   const owner = { uid: 0, gid: 0 };
-  await Volume.create(new HostDisk(directory), { label: 'fixture', now: 1_700_000_000_000, owner, geometry });
-  const volume = await openVolume(directory);
-  populate(fileSystemOf(volume), files);
-  await volume.close();
+  await Store.create(new HostDisk(directory), { label: 'fixture', now: 1_700_000_000_000, owner, geometry });
+  const store = await openStore(directory);
+  populate(fileSystemOf(store), files);
+  await store.close();
   return directory;
 }
 
@@ -164,10 +164,10 @@ async function digest(fileSystem: FileSystem, ino: Ino, size: number): Promise<s
 }
 
 export async function contentsOfStore(directory: string): Promise<Contents> {
-  const volume = await openVolume(directory);
+  const store = await openStore(directory);
   try {
-    return await contentsOf(fileSystemOf(volume));
+    return await contentsOf(fileSystemOf(store));
   } finally {
-    await volume.close();
+    await store.close();
   }
 }

@@ -5,11 +5,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { ROOT_INO } from '../../src/store/units.js';
-import { CALLER, fileSystemOf, openVolume, populate, write } from './store-fixture.js';
+import { CALLER, fileSystemOf, openStore, populate, write } from './store-fixture.js';
 
 const [directory] = process.argv.slice(2);
-const volume = await openVolume(directory);
-const fileSystem = fileSystemOf(volume);
+const store = await openStore(directory);
+const fileSystem = fileSystemOf(store);
 const out = new Attributes();
 populate(fileSystem, 200);
 for (let i = 0; ; i++) {

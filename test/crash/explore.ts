@@ -269,7 +269,7 @@ async function checkAftercare(session: Session, boot: number): Promise<void> {
   const reopened = await Session.open(session.disk, { bootId: bootId(boot) });
   try {
     checkVolume(reopened);
-    if (!reopened.volume.recovery.clean) throw new Violation('after closing, the store is not clean');
+    if (!reopened.store.recovery.clean) throw new Violation('after closing, the store is not clean');
     const left = leftoverBlobs(reopened.volume, session.disk);
     if (left.length > 0) throw new Violation(`after closing, no file has ${left.join(', ')}`);
     checkRecovered(reopened.present, session, session.promises(), 'process death');

@@ -10,7 +10,8 @@ import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { asIno, ROOT_INO } from '../../src/store/units.js';
 import { KEY_WORDS } from '../../src/tree/key.js';
 import { branchSlot, countOf, levelOf } from '../../src/tree/page.js';
-import { Volume } from '../../src/volume/volume.js';
+import { Store } from '../../src/volume/store.js';
+import type { Volume } from '../../src/volume/volume.js';
 import { newStore } from './campaign.js';
 import { checkRecovered } from './checker.js';
 import type { Step } from './model.js';
@@ -84,7 +85,7 @@ t.test(
       }
       failures++;
       const { volume } = session;
-      t.match(volume.status().readOnlyReason, /EIO/, `sync ${n}: the reason`);
+      t.match(session.store.status().readOnlyReason, /EIO/, `sync ${n}: the reason`);
       const later = { durable: session.promises().durable };
       await t.rejects(session.run({ op: 'mkdir', path: `later ${n}` }), `sync ${n}: no change`);
       await t.rejects(volume.commit('all'), `sync ${n}: no acknowledgement`);
@@ -160,15 +161,16 @@ async function storeAtRest(): Promise<SimulatedDisk> {
 }
 
 /** Opens a store without reading all of it. */
-async function serve(disk: SimulatedDisk): Promise<{ volume: Volume; filesystem: FileSystem }> {
-  const volume = await settle(
+async function serve(disk: SimulatedDisk): Promise<{ store: Store; volume: Volume; filesystem: FileSystem }> {
+  const store = await settle(
     disk,
-    Volume.open(
+    Store.open(
       disk,
       volumeOptions(BOOT, () => 2e12),
     ),
   );
-  return { volume, filesystem: new FileSystem(volume, { atime: 'noatime' }) };
+  const volume = store.main;
+  return { store, volume, filesystem: new FileSystem(volume, { atime: 'noatime' }) };
 }
 
 const contentOf = (filesystem: FileSystem, name: string): Buffer => {
@@ -189,11 +191,11 @@ t.test('a damaged small file is an error for itself alone', async (t) => {
   const { filesystem: undamaged } = await serve(disk.afterProcessDeath());
   const [first, second] = ['first', 'second'].map((name) => contentOf(undamaged, name));
   disk.damage('packs/0', (bytes) => flipBitOf(bytes, first.toString('latin1', 0, 16)));
-  const { volume, filesystem } = await serve(disk);
+  const { store, volume, filesystem } = await serve(disk);
   t.throws(() => contentOf(filesystem, 'first'), CorruptionError);
   t.ok(contentOf(filesystem, 'second').equals(second), 'the other file is served');
   t.equal(volume.readOnlyReason, '', 'and the volume stays writable');
-  await settle(disk, volume.close());
+  await settle(disk, store.close());
 });
 
 t.test('a damaged name is an error where it is looked at, and other directories are served', async (t) => {
@@ -204,7 +206,7 @@ t.test('a damaged name is an error where it is looked at, and other directories 
   await session.close();
   const { disk } = session;
   disk.damage('strings.dat', (bytes) => flipBitOf(bytes, 'damaged name'));
-  const { volume, filesystem } = await serve(disk);
+  const { store, volume, filesystem } = await serve(disk);
   const list = (directory: string): string[] => {
     const attributes = new Attributes();
     filesystem.lookup(ROOT_INO, Buffer.from(directory), attributes);
@@ -215,7 +217,7 @@ t.test('a damaged name is an error where it is looked at, and other directories 
   t.throws(() => list('d'), CorruptionError);
   t.strictSame(list('e'), ['whole name']);
   t.equal(volume.readOnlyReason, '');
-  await settle(disk, volume.close());
+  await settle(disk, store.close());
 });
 
 t.test('a damaged page is an error for what is on it, and the rest is served', async (t) => {
@@ -232,7 +234,7 @@ t.test('a damaged page is an error for what is on it, and the rest is served', a
   disk.damage('nodes.dat', (bytes) => {
     bytes[lastLeaf * PAGE_SIZE + 2000] ^= 4;
   });
-  const { volume, filesystem } = await serve(disk);
+  const { store, volume, filesystem } = await serve(disk);
   const attributes = new Attributes();
   const [firstIno, lastIno] = [asIno(2), asIno(101)];
   filesystem.getAttributes(firstIno, attributes);
@@ -240,5 +242,5 @@ t.test('a damaged page is an error for what is on it, and the rest is served', a
   t.throws(() => filesystem.getAttributes(lastIno, attributes), CorruptionError);
   t.equal(volume.readOnlyReason, '');
   disk.kill();
-  await volume.close().catch(() => undefined);
+  await store.close().catch(() => undefined);
 });

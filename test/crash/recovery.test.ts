@@ -268,7 +268,7 @@ const ROWS: readonly Row[] = [
     steps: [{ op: 'unlink', path: 'a' }],
     expected: ['b', 's'],
     check: (t, session) => {
-      t.equal(session.volume.recovery.orphansReclaimed, 1);
+      t.equal(session.store.recovery.orphansReclaimed, 1);
     },
   },
 ];
@@ -304,7 +304,7 @@ for (const row of ROWS) {
     t.equal(structuralProblem(session.volume, disk), undefined);
     await row.check?.(t, session);
     await session.close();
-    t.ok(session.volume.recovery.clean === (row.isClean === true), 'the report tells clean from not clean');
+    t.ok(session.store.recovery.clean === (row.isClean === true), 'the report tells clean from not clean');
     await session.abandon();
   });
 }

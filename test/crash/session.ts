@@ -10,8 +10,9 @@ import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
 import type { Geometry } from '../../src/store/geometry.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
-import type { Durability, VolumeOptions } from '../../src/volume/options.js';
-import { Volume } from '../../src/volume/volume.js';
+import type { Durability, StoreOptions } from '../../src/volume/options.js';
+import { Store } from '../../src/volume/store.js';
+import type { Volume } from '../../src/volume/volume.js';
 import {
   applyStep,
   type DataChange,
@@ -91,7 +92,7 @@ export interface SessionOptions {
   readonly pick?: (count: number) => number;
 }
 
-export function volumeOptions(bootId: string, now: () => number, durability: Durability = 'interval'): VolumeOptions {
+export function volumeOptions(bootId: string, now: () => number, durability: Durability = 'interval'): StoreOptions {
   const ignore = (): void => undefined;
   return {
     durability,
@@ -106,12 +107,13 @@ export function volumeOptions(bootId: string, now: () => number, durability: Dur
 /** Makes a store on an empty disk. */
 export async function makeStore(disk: SimulatedDisk): Promise<void> {
   const owner = { uid: 0, gid: 0 };
-  const created = Volume.create(disk, { label: '', geometry: GEOMETRY_SMALL, now: EPOCH_SECONDS * 1000, owner });
+  const created = Store.create(disk, { label: '', geometry: GEOMETRY_SMALL, now: EPOCH_SECONDS * 1000, owner });
   await settle(disk, created);
 }
 
 export class Session implements Past {
   readonly disk: SimulatedDisk;
+  readonly store: Store;
   readonly volume: Volume;
   readonly filesystem: FileSystem;
   readonly states: State[];
@@ -128,14 +130,16 @@ export class Session implements Past {
   static async open(disk: SimulatedDisk, options: SessionOptions): Promise<Session> {
     const clock = { seconds: EPOCH_SECONDS };
     const now = (): number => clock.seconds * 1000;
-    const opened = Volume.open(disk, volumeOptions(options.bootId, now, options.durability));
-    const volume = await settle(disk, opened, options.pick);
+    const opened = Store.open(disk, volumeOptions(options.bootId, now, options.durability));
+    const store = await settle(disk, opened, options.pick);
+    const volume = store.main;
     const filesystem = new FileSystem(volume, { atime: 'noatime' });
-    return new Session(disk, volume, filesystem, clock, await readVolume(volume, filesystem), options);
+    return new Session(disk, store, volume, filesystem, clock, await readVolume(volume, filesystem), options);
   }
 
   private constructor(
     disk: SimulatedDisk,
+    store: Store,
     volume: Volume,
     filesystem: FileSystem,
     clock: { seconds: number },
@@ -143,6 +147,7 @@ export class Session implements Past {
     options: SessionOptions,
   ) {
     this.disk = disk;
+    this.store = store;
     this.volume = volume;
     this.filesystem = filesystem;
     this.states = [base];
@@ -310,10 +315,10 @@ export class Session implements Past {
         this.#noteWhenDurable(volume.commit('all'), index, 'all');
         return;
       case 'checkpoint':
-        await settle(this.disk, volume.checkpoint(), this.#pick);
+        await settle(this.disk, this.store.checkpoint(), this.#pick);
         return;
       case 'startCheckpoint':
-        void volume.checkpoint();
+        void this.store.checkpoint();
         return;
       case 'forget':
         for (const ino of [...volume.state.orphans]) filesystem.forget(asIno(ino));
@@ -353,13 +358,13 @@ export class Session implements Past {
 
   /** Unmounts. */
   async close(): Promise<void> {
-    await settle(this.disk, this.volume.close(), this.#pick);
+    await settle(this.disk, this.store.close(), this.#pick);
   }
 
   /** The process is gone, its timers too, and so is the disk: take copies before. */
   async abandon(): Promise<void> {
     this.disk.kill();
-    await this.volume.close().catch(() => undefined);
+    await this.store.close().catch(() => undefined);
     this.disk.dispose();
   }
 

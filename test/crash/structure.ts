@@ -97,11 +97,14 @@ function takeCensus(volume: Volume): Census {
 }
 
 function pagesProblem(volume: Volume): string | undefined {
-  const { pages, tree } = volume.state;
+  const { pages, store } = volume.state;
   const parents = new Map<number, number>();
-  const waiting: number[] = [tree.root];
+  const snapshots = store.catalog.all.filter(({ type }) => type === 'snapshot').map(({ root }) => root);
+  const roots = [store.catalog.tree.root, ...store.volumes.map(({ tree }) => tree.root), ...snapshots, ...store.dying];
+  const waiting: number[] = [...roots];
   for (let page = waiting.pop(); page !== undefined; page = waiting.pop()) {
     add(parents, page);
+    if ((parents.get(page) ?? 0) > 1) continue;
     const words = pages.words(asPageNumber(page));
     const base = pages.base(asPageNumber(page));
     if (levelOf(words, base) === 0) continue;
@@ -131,7 +134,7 @@ function inodesProblem(volume: Volume, census: Census): string | undefined {
       return `blob ${inode.blob} is not below the next`;
   }
   for (const ino of census.names.keys()) if (!census.inodes.has(ino)) return `a name leads to the missing inode ${ino}`;
-  const { counters } = volume.state;
+  const { dataset: counters } = volume.state;
   if (counters.inodes !== census.inodes.size) return `${counters.inodes} inodes, counted ${census.inodes.size}`;
   if (counters.dataBytes !== dataBytes) return `${counters.dataBytes} bytes of data, counted ${dataBytes}`;
   return undefined;

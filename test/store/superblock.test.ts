@@ -2,10 +2,11 @@
 import t from 'tap';
 import { GEOMETRY_DEFAULT } from '../../src/store/geometry.js';
 import { decodeSuperblock, encodeSuperblock, type Superblock } from '../../src/store/superblock.js';
-import { asAddress, asBlobId, asEpoch, asIno, asLsn, asPageNumber } from '../../src/store/units.js';
+import { asAddress, asBlobId, asDatasetId, asEpoch, asIno, asLsn, asPageNumber } from '../../src/store/units.js';
 
 const SUPERBLOCK: Superblock = {
   uuid: '00112233445566778899aabbccddeeff',
+  version: 2,
   label: 'a label',
   geometry: GEOMETRY_DEFAULT,
   sequence: 7,
@@ -19,6 +20,8 @@ const SUPERBLOCK: Superblock = {
   nextBlob: asBlobId(3),
   inodes: 8,
   dataBytes: 12_345,
+  nextDataset: asDatasetId(3),
+  sharedRecords: 4,
   mountCount: 2,
   createdMs: 1_700_000_000_000,
   clean: true,

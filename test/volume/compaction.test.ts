@@ -10,8 +10,8 @@ const isKept = (index: number): boolean => index % 7 === 0;
 t.test('segments that have become sparse are emptied and deleted', async (test) => {
   const served = await ServedVolume.make(test, SMALL_GEOMETRY);
   for (let index = 0; index < FILES; index++) served.makeFile(`file ${index}`, contentOf(index));
-  await served.volume.checkpoint();
-  const before = served.volume.status().bytes.packs;
+  await served.store.checkpoint();
+  const before = served.store.status().bytes.packs;
   for (let index = 0; index < FILES; index++) if (!isKept(index)) served.remove(`file ${index}`);
 
   const { arena } = served.volume.state.packs;
@@ -19,11 +19,11 @@ t.test('segments that have become sparse are emptied and deleted', async (test) 
     [...arena.live].filter(([index, live]) => index < arena.lastSegment && live < arena.segmentBytes / 2).length;
   test.ok(sparse() > 0, 'there are sparse segments');
   for (let round = 0; sparse() > 0 && round < 1000; round++) {
-    await served.volume.checkpoint();
+    await served.store.checkpoint();
     for (let turn = 0; turn < 100; turn++) await setImmediate();
   }
   test.equal(sparse(), 0, 'none is left');
-  const after = served.volume.status().bytes.packs;
+  const after = served.store.status().bytes.packs;
   test.ok(after < before / 2, `the packs shrank from ${before} to ${after} bytes`);
 
   for (const open of ['before', 'after'] as const) {
@@ -34,5 +34,5 @@ t.test('segments that have become sparse are emptied and deleted', async (test) 
     }
     test.equal(wrong, 0, `every file that was kept reads as it was, ${open} reopening`);
   }
-  await served.volume.close();
+  await served.store.close();
 });

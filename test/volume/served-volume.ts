@@ -9,8 +9,9 @@ import type { Caller } from '../../src/filesystem/operations.js';
 import { GEOMETRY_DEFAULT, type Geometry } from '../../src/store/geometry.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
-import type { VolumeOptions } from '../../src/volume/options.js';
-import { Volume } from '../../src/volume/volume.js';
+import type { StoreOptions } from '../../src/volume/options.js';
+import { Store } from '../../src/volume/store.js';
+import type { Volume } from '../../src/volume/volume.js';
 
 export const CALLER: Caller = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 
@@ -20,7 +21,7 @@ export const SMALL_GEOMETRY: Geometry = {
   logSegmentBytes: 256 * 1024,
 };
 
-export const VOLUME_OPTIONS: VolumeOptions = {
+export const VOLUME_OPTIONS: StoreOptions = {
   durability: 'interval',
   commitIntervalMs: 60_000,
   readOnly: false,
@@ -32,27 +33,30 @@ export const VOLUME_OPTIONS: VolumeOptions = {
 export class ServedVolume {
   readonly disk: HostDisk;
   readonly directory: string;
+  store: Store;
   volume: Volume;
   filesystem: FileSystem;
 
-  private constructor(directory: string, disk: HostDisk, volume: Volume) {
+  private constructor(directory: string, disk: HostDisk, store: Store) {
     this.directory = directory;
     this.disk = disk;
-    this.volume = volume;
-    this.filesystem = new FileSystem(volume, { atime: 'noatime' });
+    this.store = store;
+    this.volume = store.main;
+    this.filesystem = new FileSystem(this.volume, { atime: 'noatime' });
   }
 
   static async make(test: Test, geometry = GEOMETRY_DEFAULT): Promise<ServedVolume> {
     const directory = mkdtempSync(join(tmpdir(), 'razorfs-volume-'));
     test.teardown(() => rmSync(directory, { recursive: true }));
     const disk = new HostDisk(directory);
-    await Volume.create(disk, { label: 'test', geometry, now: Date.now(), owner: { uid: 0, gid: 0 } });
-    return new ServedVolume(directory, disk, await Volume.open(disk, VOLUME_OPTIONS));
+    await Store.create(disk, { label: 'test', geometry, now: Date.now(), owner: { uid: 0, gid: 0 } });
+    return new ServedVolume(directory, disk, await Store.open(disk, VOLUME_OPTIONS));
   }
 
-  async reopen(options: Partial<VolumeOptions> = {}): Promise<void> {
-    await this.volume.close();
-    this.volume = await Volume.open(this.disk, { ...VOLUME_OPTIONS, ...options });
+  async reopen(options: Partial<StoreOptions> = {}): Promise<void> {
+    await this.store.close();
+    this.store = await Store.open(this.disk, { ...VOLUME_OPTIONS, ...options });
+    this.volume = this.store.main;
     this.filesystem = new FileSystem(this.volume, { atime: 'noatime' });
   }
 

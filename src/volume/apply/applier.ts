@@ -1,5 +1,5 @@
 /**
- * Applies operations to a volume's state: the one place where the tree changes, for live operations and for the log's replay alike.
+ * Applies operations to a volume's state: the one place where its tree changes, for live operations and for the log's replay alike.
  *
  * It relies on the operation being right for the state (filesystem/ has checked it, or it once was), on space being reserved, and,
  * for blobs, on the data having been written before. An exception here means damage: the volume must not go on.
@@ -7,7 +7,7 @@
 import { asAddress, type Ino } from '../../store/units.js';
 import { Inode } from '../inode.js';
 import { KIND_INODE, KIND_SYMLINK, readU64 } from '../items.js';
-import type { Operation } from '../operation.js';
+import type { FileOperation } from '../operation.js';
 import type { VolumeState } from '../state.js';
 import { AttributeChanges } from './attributes.js';
 import { DataChanges } from './data.js';
@@ -31,7 +31,7 @@ export class Applier {
     this.#data = new DataChanges(state);
   }
 
-  apply(operation: Operation): void {
+  apply(operation: FileOperation): void {
     switch (operation.type) {
       case 'make':
         this.#names.make(operation);
@@ -68,7 +68,11 @@ export class Applier {
       case 'promote':
         this.#data.promote(operation);
         break;
-      case 'synced':
+      case 'branchBlob':
+        this.#data.branchBlob(operation);
+        break;
+      case 'takeChunks':
+        this.#data.takeChunks(operation);
         break;
     }
   }
@@ -78,7 +82,7 @@ export class Applier {
    * finds the orphan again, and that nobody uses it.
    */
   reclaim(ino: Ino): void {
-    const { tree, strings, orphans, counters } = this.#state;
+    const { tree, strings, orphans, dataset } = this.#state;
     const inode = loadInode(this.#state, this.#inode, ino);
     if (inode.xattrs > 0) this.#attributes.removeAllXattrs(ino);
     if (tree.find(ino, KIND_SYMLINK, 0)) {
@@ -88,6 +92,6 @@ export class Applier {
     this.#data.removeAll(inode);
     tree.remove(ino, KIND_INODE, 0);
     orphans.delete(ino);
-    counters.inodes--;
+    dataset.inodes--;
   }
 }

@@ -4,19 +4,29 @@
  */
 import { CorruptionError } from '../../errors/corruption.js';
 import { type Address, asAddress, type BlobId, type Ino, NO_BLOB } from '../../store/units.js';
-import { Inode, STORAGE_BLOB, STORAGE_NONE, STORAGE_PACK } from '../inode.js';
+import { chunksTo, FileParts } from '../file-parts.js';
+import { hasBlob, Inode, STORAGE_BLOB, STORAGE_NONE, STORAGE_PACK, STORAGE_PARTS } from '../inode.js';
 import { ADDRESS_BYTES, KIND_EXTENT, readU64, writeU64 } from '../items.js';
 import { isRegular } from '../mode.js';
-import type { PromoteOperation, ResizeOperation, WriteBlobOperation, WriteSmallOperation } from '../operation.js';
+import type {
+  BranchBlobOperation,
+  PromoteOperation,
+  ResizeOperation,
+  TakeChunksOperation,
+  WriteBlobOperation,
+  WriteSmallOperation,
+} from '../operation.js';
 import type { VolumeState } from '../state.js';
 import { loadInode } from './load.js';
 
 export class DataChanges {
   readonly #state: VolumeState;
+  readonly #parts: FileParts;
   readonly #inode = new Inode();
 
   constructor(state: VolumeState) {
     this.#state = state;
+    this.#parts = new FileParts(state);
   }
 
   resize(operation: ResizeOperation): void {
@@ -24,16 +34,27 @@ export class DataChanges {
     const { size } = operation;
     if (size === 0) this.#dropData(inode);
     else if (inode.storage === STORAGE_PACK) this.#cutExtent(inode, size);
-    else if (inode.storage === STORAGE_BLOB && size < inode.size) this.#state.blobs.cutLater(inode.blob, size);
-    else if (inode.storage === STORAGE_BLOB) this.#state.blobs.forgetCut(inode.blob);
+    else if (hasBlob(inode.storage)) this.#resizeBlob(inode, size);
     this.#setSize(inode, size);
     inode.mode = operation.mode;
     inode.setChanged(operation.time);
     inode.store(this.#state.tree);
   }
 
+  #resizeBlob(inode: Inode, size: number): void {
+    if (size < inode.size) this.#state.blobs.cutLater(inode.blob, size);
+    else this.#state.blobs.forgetCut(inode.blob);
+    if (inode.storage === STORAGE_PARTS) this.#removeParts(inode, chunksTo(size), Number.POSITIVE_INFINITY);
+  }
+
+  /** The inode gives up the parts of some chunks. The record is not stored. */
+  #removeParts(inode: Inode, first: number, end: number): void {
+    this.#parts.remove(inode.ino, first, end);
+    if (this.#parts.isEmpty(inode.ino)) inode.storage = STORAGE_BLOB;
+  }
+
   #setSize(inode: Inode, size: number): void {
-    this.#state.counters.dataBytes += size - inode.size;
+    this.#state.dataset.dataBytes += size - inode.size;
     inode.size = size;
   }
 
@@ -55,12 +76,13 @@ export class DataChanges {
 
   /** The inode gives up its data, wherever that is. The record is not stored. */
   #dropData(inode: Inode): void {
-    const { tree, packs, deadBlobs } = this.#state;
+    const { tree, packs, store } = this.#state;
     if (inode.storage === STORAGE_PACK) {
       packs.release(this.#extentAddress(inode.ino));
       tree.remove(inode.ino, KIND_EXTENT, 0);
-    } else if (inode.storage === STORAGE_BLOB) {
-      deadBlobs.push(inode.blob);
+    } else if (hasBlob(inode.storage)) {
+      this.#parts.remove(inode.ino, 0, Number.POSITIVE_INFINITY);
+      store.releaseBlob(inode.blob);
     }
     inode.storage = STORAGE_NONE;
     inode.blob = NO_BLOB;
@@ -112,7 +134,21 @@ export class DataChanges {
   #giveBlob(inode: Inode, blob: BlobId): void {
     inode.storage = STORAGE_BLOB;
     inode.blob = blob;
-    this.#state.takeBlobNumber(blob);
+    this.#state.store.takeBlob(blob);
+  }
+
+  branchBlob(operation: BranchBlobOperation): void {
+    const inode = loadInode(this.#state, this.#inode, operation.ino);
+    this.#parts.branch(inode);
+    this.#giveBlob(inode, operation.blob);
+    if (!this.#parts.isEmpty(inode.ino)) inode.storage = STORAGE_PARTS;
+    inode.store(this.#state.tree);
+  }
+
+  takeChunks(operation: TakeChunksOperation): void {
+    const inode = loadInode(this.#state, this.#inode, operation.ino);
+    this.#removeParts(inode, operation.first, operation.end);
+    inode.store(this.#state.tree);
   }
 
   /** Releases all data of an inode that goes. The record is not stored. */

@@ -15,14 +15,13 @@ export class NameChanges {
   /** Scratch records. */
   readonly #parent = new Inode();
   readonly #inode = new Inode();
-  readonly #other = new Inode();
 
   constructor(state: VolumeState) {
     this.#state = state;
   }
 
   make(operation: MakeOperation): void {
-    const { tree, strings, counters } = this.#state;
+    const { tree, strings, store, dataset } = this.#state;
     const { ino, parent, mode, time } = operation;
     const directory = isDirectory(mode);
     const inode = new Inode();
@@ -33,24 +32,24 @@ export class NameChanges {
     inode.gid = operation.gid;
     inode.rdev = operation.rdev;
     inode.size = operation.target.length;
-    inode.parent = directory ? parent : asIno(0);
+    inode.parent = parent;
     inode.setAtime(time);
     inode.setChanged(time);
     inode.btimeSeconds = time.seconds;
     inode.btimeNanoseconds = time.nanoseconds;
+    if (parent !== 0) inode.nameMinor = this.#addEntry(parent, operation.name, ino, direntType(mode));
     inode.insert(tree);
     if (operation.target.length > 0) {
       const address = strings.add({ object: ino, kind: KIND_SYMLINK, minor: 0 }, operation.target);
       tree.insert(ino, KIND_SYMLINK, 0, ADDRESS_BYTES);
       writeU64(tree.words, tree.valueWord, address);
     }
-    this.#state.takeInoNumber(ino);
-    counters.inodes++;
+    store.takeIno(ino);
+    dataset.inodes++;
     if (parent === 0) {
       this.#state.orphans.add(ino);
       return;
     }
-    this.#addEntry(parent, operation.name, ino, direntType(mode));
     const directoryInode = loadInode(this.#state, this.#parent, parent);
     directoryInode.entries++;
     if (directory) directoryInode.nlink++;
@@ -58,7 +57,8 @@ export class NameChanges {
     directoryInode.store(tree);
   }
 
-  #addEntry(parent: Ino, name: Uint8Array, ino: Ino, type: number): void {
+  /** Adds an entry, and returns its minor key. */
+  #addEntry(parent: Ino, name: Uint8Array, ino: Ino, type: number): number {
     const { tree, strings, entries } = this.#state;
     if (entries.find(parent, name) >= 0)
       throw new CorruptionError(`inode ${parent}`, 'an entry of this name is there already');
@@ -68,6 +68,7 @@ export class NameChanges {
     writeU64(tree.words, tree.valueWord, ino);
     writeU64(tree.words, tree.valueWord + 2, address);
     tree.words[tree.valueWord + 4] = type;
+    return minor;
   }
 
   /** Finds an entry, at which the tree's position then is. */
@@ -87,12 +88,14 @@ export class NameChanges {
 
   link(operation: LinkOperation): void {
     const { tree } = this.#state;
-    const inode = loadInode(this.#state, this.#inode, operation.ino);
-    if (inode.nlink === 0) this.#state.orphans.delete(operation.ino);
+    const { ino } = operation;
+    const inode = loadInode(this.#state, this.#inode, ino);
+    if (inode.nlink === 0) this.#state.orphans.delete(ino);
     inode.nlink++;
     inode.setCtime(operation.time);
+    inode.parent = operation.parent;
+    inode.nameMinor = this.#addEntry(operation.parent, operation.name, ino, direntType(inode.mode));
     inode.store(tree);
-    this.#addEntry(operation.parent, operation.name, operation.ino, direntType(inode.mode));
     const parent = loadInode(this.#state, this.#parent, operation.parent);
     parent.entries++;
     parent.setChanged(operation.time);
@@ -100,21 +103,22 @@ export class NameChanges {
   }
 
   unlink(operation: UnlinkOperation): void {
-    const entry = this.#findEntry(operation.parent, operation.name);
-    this.#removeEntry(operation.parent, entry.minor);
-    const wasDirectory = this.#dropLink(entry.ino, operation.time);
-    const parent = loadInode(this.#state, this.#parent, operation.parent);
-    parent.entries--;
-    if (wasDirectory) parent.nlink--;
-    parent.setChanged(operation.time);
-    parent.store(this.#state.tree);
+    const { parent, time } = operation;
+    const entry = this.#findEntry(parent, operation.name);
+    this.#removeEntry(parent, entry.minor);
+    const wasDirectory = this.#dropLink(entry.ino, parent, entry.minor, time);
+    this.#adjustParent(parent, -1, wasDirectory ? -1 : 0, time);
   }
 
   /** An inode loses a name; at the last one it becomes an orphan. Returns whether it is a directory. */
-  #dropLink(ino: Ino, time: Timestamp): boolean {
+  #dropLink(ino: Ino, parent: Ino, minor: number, time: Timestamp): boolean {
     const inode = loadInode(this.#state, this.#inode, ino);
     const directory = isDirectory(inode.mode);
     inode.nlink = directory ? 0 : inode.nlink - 1;
+    if (!directory && inode.parent === parent && inode.nameMinor === minor) {
+      inode.parent = asIno(0);
+      inode.nameMinor = 0;
+    }
     inode.setCtime(time);
     inode.store(this.#state.tree);
     if (inode.nlink === 0) this.#state.orphans.add(ino);
@@ -125,29 +129,32 @@ export class NameChanges {
     const { tree, entries } = this.#state;
     const { parent, name, toParent, toName, time } = operation;
     const source = this.#findEntry(parent, name);
-    const moved = loadInode(this.#state, this.#other, source.ino);
-    const directory = isDirectory(moved.mode);
-    moved.setCtime(time);
-    if (directory) moved.parent = toParent;
-    moved.store(tree);
-
     this.#removeEntry(parent, source.minor);
-    const targetMinor = entries.find(toParent, toName);
+    let minor = entries.find(toParent, toName);
     let addedEntries = 1;
-    let addedLinks = directory ? 1 : 0;
-    if (targetMinor >= 0) {
+    let removedDirectory = false;
+    if (minor >= 0) {
       const replaced = asIno(readU64(tree.words, tree.valueWord));
-      tree.modify(toParent, KIND_DIRENT, targetMinor);
-      writeU64(tree.words, tree.valueWord, source.ino);
-      tree.words[tree.valueWord + 4] = source.type;
+      this.#pointEntry(toParent, minor, source.ino, source.type);
       addedEntries = 0;
-      if (this.#dropLink(replaced, time)) addedLinks--;
+      removedDirectory = this.#dropLink(replaced, toParent, minor, time);
     } else {
-      this.#addEntry(toParent, toName, source.ino, source.type);
+      minor = this.#addEntry(toParent, toName, source.ino, source.type);
     }
-
-    this.#adjustParent(parent, -1, directory ? -1 : 0, time);
+    const wasDirectory = this.#moveTo(source.ino, toParent, minor, time);
+    const addedLinks = (wasDirectory ? 1 : 0) - (removedDirectory ? 1 : 0);
+    this.#adjustParent(parent, -1, wasDirectory ? -1 : 0, time);
     this.#adjustParent(toParent, addedEntries, addedLinks, time);
+  }
+
+  /** Notes the new place of an inode that was renamed. Returns whether it is a directory. */
+  #moveTo(ino: Ino, parent: Ino, minor: number, time: Timestamp): boolean {
+    const inode = loadInode(this.#state, this.#inode, ino);
+    inode.parent = parent;
+    inode.nameMinor = minor;
+    inode.setCtime(time);
+    inode.store(this.#state.tree);
+    return isDirectory(inode.mode);
   }
 
   #adjustParent(ino: Ino, entries: number, links: number, time: Timestamp): void {
@@ -159,26 +166,14 @@ export class NameChanges {
   }
 
   exchange(operation: RenameOperation): void {
-    const { tree } = this.#state;
     const { parent, name, toParent, toName, time } = operation;
     const first = this.#findEntry(parent, name);
     const second = this.#findEntry(toParent, toName);
     this.#pointEntry(parent, first.minor, second.ino, second.type);
     this.#pointEntry(toParent, second.minor, first.ino, first.type);
-    const moves = [
-      { ino: first.ino, to: toParent },
-      { ino: second.ino, to: parent },
-    ];
     let linksToTarget = 0;
-    for (const { ino, to } of moves) {
-      const inode = loadInode(this.#state, this.#inode, ino);
-      if (isDirectory(inode.mode)) {
-        inode.parent = to;
-        linksToTarget += to === toParent ? 1 : -1;
-      }
-      inode.setCtime(time);
-      inode.store(tree);
-    }
+    if (this.#moveTo(first.ino, toParent, second.minor, time)) linksToTarget++;
+    if (this.#moveTo(second.ino, parent, first.minor, time)) linksToTarget--;
     // Within one directory the two cancel out.
     this.#adjustParent(parent, 0, parent === toParent ? 0 : -linksToTarget, time);
     this.#adjustParent(toParent, 0, parent === toParent ? 0 : linksToTarget, time);

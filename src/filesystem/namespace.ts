@@ -1,0 +1,393 @@
+/**
+ * What a mount shows: the files of a volume, and those of its snapshots under `/.razorfs/snapshots/NAME`.
+ *
+ * A transport knows files by node numbers. One is made of a view, which tells the trees apart, and of the inode number in that tree:
+ *
+ *   node = view × 2^36 + inode
+ *
+ * Each snapshot is a view, by its dataset number. The volume itself has one too, which changes when it is rolled back: programs that
+ * have files of the replaced state open then get ESTALE, and the kernel's caches know nothing of the new one. The volume's root is
+ * node 1 in any view. Node numbers can be resolved by any process that opens the store, as long as the tree is there.
+ *
+ * `/.razorfs` is there for lookups but not listed, like `.zfs` and `.snapshot` elsewhere.
+ *
+ * Views come back after 2^17 datasets: a file that is open in a destroyed snapshot may then be taken for one in a new snapshot, if
+ * that has an inode of the same number.
+ */
+import { EACCES, EEXIST, EISDIR, ENODATA, ENOENT, ENOTDIR, EROFS, ESTALE, EXDEV } from '../errors/errno.js';
+import { asIno, type DatasetId, type Ino, ROOT_INO } from '../store/units.js';
+import type { Dataset } from '../volume/dataset.js';
+import { direntType, S_IFDIR } from '../volume/mode.js';
+import type { Store } from '../volume/store.js';
+import type { Attributes } from './attributes.js';
+import { FileSystem, type FileSystemOptions } from './filesystem.js';
+import type {
+  AttributeChanges,
+  Caller,
+  DirectoryVisitor,
+  FileSystemOperations,
+  FileSystemStatistics,
+} from './operations.js';
+
+/** Inode numbers of a store are below this. */
+export const INODES_MAX = 2 ** 36;
+/** The views of datasets are below this; the view with this number has the directories below. */
+const CONTROL_VIEW = 2 ** 17 - 1;
+
+const CONTROL_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 1);
+const SNAPSHOTS_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 2);
+const CONTROL_NAME = Buffer.from('.razorfs');
+const SNAPSHOTS_NAME = Buffer.from('snapshots');
+const DOT = Buffer.from('.');
+const DOT_DOT = Buffer.from('..');
+const DIRECTORY = direntType(S_IFDIR);
+
+/** A tree that is shown. */
+interface View {
+  /** Node numbers less inode numbers. */
+  readonly base: number;
+  readonly filesystem: FileSystem;
+  /** The snapshot's; undefined for the volume itself. */
+  readonly name: string | undefined;
+}
+
+const viewNumber = (id: number): number => id % CONTROL_VIEW;
+
+export class Namespace implements FileSystemOperations {
+  readonly #store: Store;
+  readonly #dataset: Dataset;
+  readonly #filesystem: FileSystem;
+  readonly #snapshots = new Map<DatasetId, View>();
+  #live: View;
+
+  /** `dataset`: a volume of the store, or a snapshot, which is then shown by itself. */
+  constructor(store: Store, dataset: Dataset, options: FileSystemOptions) {
+    this.#store = store;
+    this.#dataset = dataset;
+    const isVolume = dataset.type === 'volume';
+    const shown = isVolume ? store.volume(dataset.name) : store.snapshot(dataset);
+    if (shown === undefined) throw new Error(`there is no volume ${dataset.name}`);
+    this.#filesystem = new FileSystem(shown, options);
+    this.#live = this.#liveView();
+  }
+
+  #liveView(): View {
+    return { base: viewNumber(this.#dataset.view) * INODES_MAX, filesystem: this.#filesystem, name: undefined };
+  }
+
+  /** The volume was rolled back: its files are new ones from now on. */
+  refresh(): void {
+    this.#live = this.#liveView();
+  }
+
+  /** The node by which transports know an inode of the volume. */
+  nodeOf(ino: Ino): Ino {
+    return this.#encode(this.#live, ino);
+  }
+
+  // ── Nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #encode(view: View, ino: Ino): Ino {
+    return ino === ROOT_INO && view === this.#live ? ROOT_INO : asIno(view.base + ino);
+  }
+
+  /** The view of a node. Throws ESTALE when its tree is gone, EACCES for the directories that show snapshots. */
+  #view(node: Ino): View {
+    const { base } = this.#live;
+    if (node >= base && node < base + INODES_MAX) return this.#live;
+    return node === ROOT_INO ? this.#live : this.#otherView(Math.floor(node / INODES_MAX));
+  }
+
+  #otherView(number: number): View {
+    if (number === CONTROL_VIEW) throw EACCES;
+    const snapshot = this.#datasets().find(({ id }) => viewNumber(id) === number);
+    if (snapshot === undefined) throw ESTALE;
+    return this.#viewOf(snapshot);
+  }
+
+  #datasets(): readonly Dataset[] {
+    return this.#dataset.type === 'volume' ? this.#store.state.catalog.snapshots(this.#dataset.id) : [];
+  }
+
+  #viewOf(snapshot: Dataset): View {
+    const known = this.#snapshots.get(snapshot.id);
+    if (known !== undefined) return known;
+    const filesystem = new FileSystem(this.#store.snapshot(snapshot), { atime: 'noatime' });
+    const view = { base: viewNumber(snapshot.id) * INODES_MAX, filesystem, name: snapshot.name };
+    this.#snapshots.set(snapshot.id, view);
+    return view;
+  }
+
+  #ino(view: View, node: Ino): Ino {
+    return node === ROOT_INO ? ROOT_INO : asIno(node - view.base);
+  }
+
+  /** The same of a node that must be in a certain view. Throws EXDEV. */
+  #inoIn(view: View, node: Ino): Ino {
+    if (this.#isControl(node) || this.#view(node) !== view) throw EXDEV;
+    return this.#ino(view, node);
+  }
+
+  #isControl(node: Ino): boolean {
+    return node === CONTROL_DIRECTORY || node === SNAPSHOTS_DIRECTORY;
+  }
+
+  /** Runs an operation on an inode, and gives what it fills in its node number. */
+  #fill(node: Ino, out: Attributes, operation: (filesystem: FileSystem, ino: Ino, view: View) => void): void {
+    if (this.#isControl(node)) throw EROFS;
+    const view = this.#view(node);
+    operation(view.filesystem, this.#ino(view, node), view);
+    out.ino = this.#encode(view, out.ino);
+  }
+
+  // ── The directories that show snapshots ──────────────────────────────────────────────────────────────────────────────
+
+  #fillControl(node: Ino, out: Attributes): void {
+    this.#filesystem.getAttributes(ROOT_INO, out);
+    out.ino = node;
+    out.mode = S_IFDIR | 0o555;
+    out.nlink = 2;
+    out.uid = 0;
+    out.gid = 0;
+  }
+
+  #lookupControl(parent: Ino, name: Uint8Array, out: Attributes): void {
+    const is = (other: Buffer): boolean => other.equals(name);
+    if (is(DOT)) return this.#fillControl(parent, out);
+    if (is(DOT_DOT)) {
+      if (parent === CONTROL_DIRECTORY) this.#filesystem.getAttributes(ROOT_INO, out);
+      else this.#fillControl(CONTROL_DIRECTORY, out);
+      return;
+    }
+    if (parent === CONTROL_DIRECTORY) {
+      if (!is(SNAPSHOTS_NAME)) throw ENOENT;
+      this.#fillControl(SNAPSHOTS_DIRECTORY, out);
+      return;
+    }
+    const snapshot = this.#datasets().find((dataset) => is(Buffer.from(dataset.name)));
+    if (snapshot === undefined) throw ENOENT;
+    const view = this.#viewOf(snapshot);
+    view.filesystem.getAttributes(ROOT_INO, out);
+    out.ino = this.#encode(view, out.ino);
+  }
+
+  #readControl(node: Ino, cookie: number, visit: DirectoryVisitor): void {
+    const parent = node === CONTROL_DIRECTORY ? ROOT_INO : CONTROL_DIRECTORY;
+    const entries: [Uint8Array, Ino][] = [
+      [DOT, node],
+      [DOT_DOT, parent],
+    ];
+    if (node === CONTROL_DIRECTORY) entries.push([SNAPSHOTS_NAME, SNAPSHOTS_DIRECTORY]);
+    // Cookies of snapshots are their numbers, which stay the same while others come and go.
+    for (const [index, [name, ino]] of entries.entries()) {
+      if (index >= cookie && !visit(name, ino, DIRECTORY, index + 1)) return;
+    }
+    if (node === CONTROL_DIRECTORY) return;
+    for (const snapshot of this.#datasets()) {
+      const position = entries.length + snapshot.id;
+      if (position < cookie) continue;
+      const root = this.#encode(this.#viewOf(snapshot), ROOT_INO);
+      if (!visit(Buffer.from(snapshot.name), root, DIRECTORY, position + 1)) return;
+    }
+  }
+
+  // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
+    if (parent === ROOT_INO && this.#dataset.type === 'volume' && CONTROL_NAME.equals(name)) {
+      this.#fillControl(CONTROL_DIRECTORY, out);
+    } else if (this.#isControl(parent)) {
+      this.#lookupControl(parent, name, out);
+    } else {
+      this.#fill(parent, out, (filesystem, ino) => filesystem.lookup(ino, name, out));
+    }
+  }
+
+  forget(node: Ino): void {
+    if (this.#isControl(node)) return;
+    const { base } = this.#live;
+    // A tree that is not the present one has nothing to give up.
+    if (node >= base && node < base + INODES_MAX) this.#filesystem.forget(asIno(node - base));
+  }
+
+  getAttributes(node: Ino, out: Attributes): void {
+    if (this.#isControl(node)) this.#fillControl(node, out);
+    else this.#fill(node, out, (filesystem, ino) => filesystem.getAttributes(ino, out));
+  }
+
+  setAttributes(node: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void {
+    this.#fill(node, out, (filesystem, ino) => filesystem.setAttributes(ino, changes, caller, out));
+  }
+
+  // ── Names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** `/.razorfs` is there, whether or not it is listed. */
+  #checkNewName(parent: Ino, name: Uint8Array): void {
+    if (parent === ROOT_INO && this.#dataset.type === 'volume' && CONTROL_NAME.equals(name)) throw EEXIST;
+  }
+
+  makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void {
+    this.#checkNewName(parent, name);
+    this.#fill(parent, out, (filesystem, ino) => filesystem.makeNode(ino, name, mode, rdev, caller, out));
+  }
+
+  makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void {
+    this.#checkNewName(parent, name);
+    this.#fill(parent, out, (filesystem, ino) => filesystem.makeDirectory(ino, name, mode, caller, out));
+  }
+
+  makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
+    this.#checkNewName(parent, name);
+    this.#fill(parent, out, (filesystem, ino) => filesystem.makeSymlink(ino, name, target, caller, out));
+  }
+
+  makeTemporary(parent: Ino, mode: number, caller: Caller, out: Attributes): void {
+    this.#fill(parent, out, (filesystem, ino) => filesystem.makeTemporary(ino, mode, caller, out));
+  }
+
+  readSymlink(node: Ino): Uint8Array {
+    const view = this.#view(node);
+    return view.filesystem.readSymlink(this.#ino(view, node));
+  }
+
+  link(node: Ino, parent: Ino, name: Uint8Array, caller: Caller, out: Attributes): void {
+    this.#checkNewName(parent, name);
+    this.#fill(parent, out, (filesystem, directory, view) =>
+      filesystem.link(this.#inoIn(view, node), directory, name, caller, out),
+    );
+  }
+
+  unlink(parent: Ino, name: Uint8Array, caller: Caller): void {
+    const view = this.#writableView(parent);
+    view.filesystem.unlink(this.#ino(view, parent), name, caller);
+  }
+
+  removeDirectory(parent: Ino, name: Uint8Array, caller: Caller): void {
+    const view = this.#writableView(parent);
+    view.filesystem.removeDirectory(this.#ino(view, parent), name, caller);
+  }
+
+  rename(parent: Ino, name: Uint8Array, toParent: Ino, toName: Uint8Array, flags: number, caller: Caller): void {
+    this.#checkNewName(toParent, toName);
+    const view = this.#writableView(parent);
+    const to = this.#inoIn(view, toParent);
+    view.filesystem.rename(this.#ino(view, parent), name, to, toName, flags, caller);
+  }
+
+  #writableView(node: Ino): View {
+    if (this.#isControl(node)) throw EROFS;
+    return this.#view(node);
+  }
+
+  readDirectory(node: Ino, cookie: number, visit: DirectoryVisitor): void {
+    if (this.#isControl(node)) {
+      this.#readControl(node, cookie, visit);
+      return;
+    }
+    const view = this.#view(node);
+    const isPlain = view.base === 0;
+    view.filesystem.readDirectory(
+      this.#ino(view, node),
+      cookie,
+      isPlain ? visit : (name, ino, type, next) => visit(name, this.#encode(view, ino), type, next),
+    );
+  }
+
+  // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  read(node: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+    if (this.#isControl(node)) throw EISDIR;
+    const view = this.#view(node);
+    return view.filesystem.read(this.#ino(view, node), position, length, into, at);
+  }
+
+  write(
+    node: Ino,
+    position: number,
+    length: number,
+    from: Uint8Array,
+    at: number,
+    killPrivileges: boolean,
+    caller: Caller,
+    isTimed?: boolean,
+  ): void {
+    const view = this.#writableView(node);
+    view.filesystem.write(this.#ino(view, node), position, length, from, at, killPrivileges, caller, isTimed);
+  }
+
+  allocate(node: Ino, mode: number, position: number, length: number, caller: Caller): void {
+    const view = this.#writableView(node);
+    view.filesystem.allocate(this.#ino(view, node), mode, position, length, caller);
+  }
+
+  seek(node: Ino, position: number, whence: number): number {
+    const view = this.#writableView(node);
+    return view.filesystem.seek(this.#ino(view, node), position, whence);
+  }
+
+  /** Between views callers read and write (copy_file_range(2), EXDEV). */
+  copyRange(from: Ino, fromPosition: number, to: Ino, toPosition: number, length: number, caller: Caller): number {
+    const view = this.#writableView(to);
+    const source = this.#view(from);
+    if (source !== view) throw EXDEV;
+    const [fromIno, toIno] = [this.#ino(view, from), this.#ino(view, to)];
+    return view.filesystem.copyRange(fromIno, fromPosition, toIno, toPosition, length, caller);
+  }
+
+  // ── Extended attributes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  getExtendedAttribute(node: Ino, name: Uint8Array): Uint8Array {
+    if (this.#isControl(node)) throw ENODATA;
+    const view = this.#view(node);
+    return view.filesystem.getExtendedAttribute(this.#ino(view, node), name);
+  }
+
+  setExtendedAttribute(
+    node: Ino,
+    name: Uint8Array,
+    value: Uint8Array,
+    flags: number,
+    killSetgid: boolean,
+    caller: Caller,
+  ): void {
+    const view = this.#writableView(node);
+    view.filesystem.setExtendedAttribute(this.#ino(view, node), name, value, flags, killSetgid, caller);
+  }
+
+  listExtendedAttributes(node: Ino): Uint8Array[] {
+    if (this.#isControl(node)) return [];
+    const view = this.#view(node);
+    return view.filesystem.listExtendedAttributes(this.#ino(view, node));
+  }
+
+  removeExtendedAttribute(node: Ino, name: Uint8Array, caller: Caller): void {
+    const view = this.#writableView(node);
+    view.filesystem.removeExtendedAttribute(this.#ino(view, node), name, caller);
+  }
+
+  // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  sync(node: Ino): Promise<void> {
+    if (this.#isControl(node)) throw ENOTDIR;
+    const view = this.#view(node);
+    return view.filesystem.sync(this.#ino(view, node));
+  }
+
+  syncDirectory(node: Ino): Promise<void> {
+    if (this.#isControl(node)) return Promise.resolve();
+    const view = this.#view(node);
+    return view.filesystem.syncDirectory(this.#ino(view, node));
+  }
+
+  pendingCommit(): Promise<void> | undefined {
+    return this.#filesystem.pendingCommit();
+  }
+
+  wasApplied(request: number): boolean {
+    return this.#filesystem.wasApplied(request);
+  }
+
+  statistics(out: FileSystemStatistics): void {
+    this.#filesystem.statistics(out);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Applies the operations on volumes and snapshots. Each takes the time of a few changes to trees, however many files there are;
+ * only what is carried over in a rollback takes time by its number of files.
+ */
+import { asPageNumber, type DatasetId, NO_ADDRESS } from '../../store/units.js';
+import { Tree } from '../../tree/tree.js';
+import type { Dataset, DatasetType, PropertyValues } from '../dataset.js';
+import type { Timestamp } from '../inode.js';
+import type {
+  CreateSnapshotOperation,
+  CreateVolumeOperation,
+  DatasetOperation,
+  DestroyOperation,
+  KeptState,
+  RollbackOperation,
+} from '../operation.js';
+import { loadOrphans, saveOrphans } from '../orphans.js';
+import { insertRootDirectory } from '../root-directory.js';
+import { type StoreState, VolumeState } from '../state.js';
+import { Transplant } from '../transplant.js';
+import { Applier } from './applier.js';
+
+const millisecondsOf = ({ seconds, nanoseconds }: Timestamp): number =>
+  Math.max(0, seconds * 1000 + Math.floor(nanoseconds / 1e6));
+
+export class DatasetChanges {
+  readonly #state: StoreState;
+
+  constructor(state: StoreState) {
+    this.#state = state;
+  }
+
+  apply(operation: DatasetOperation): void {
+    const { catalog } = this.#state;
+    switch (operation.type) {
+      case 'createVolume':
+        this.#createVolume(operation);
+        break;
+      case 'createSnapshot':
+        this.#createSnapshot(operation);
+        break;
+      case 'destroy':
+        this.#destroy(operation);
+        break;
+      case 'renameDataset':
+        catalog.rename(catalog.require(operation.id), operation.name);
+        break;
+      case 'setProperties':
+        catalog.setProperties(catalog.require(operation.id), operation.properties);
+        break;
+      case 'rollback':
+        if (operation.path === '') this.#rollBack(operation);
+        else this.#rollBackPath(operation);
+        break;
+    }
+  }
+
+  #createVolume(operation: CreateVolumeOperation): void {
+    const { catalog, pages } = this.#state;
+    const { id, origin, time } = operation;
+    const source = origin === undefined ? undefined : catalog.require(origin);
+    const dataset = this.#dataset('volume', id, id, operation.name, operation.properties, time, source);
+    if (source === undefined) dataset.root = this.#emptyTree(operation);
+    else pages.share(source.root);
+    if (source === undefined) dataset.inodes = 1;
+    dataset.origin = origin;
+    catalog.add(dataset);
+    loadOrphans(this.#state.volumeOf(dataset));
+  }
+
+  /** A new dataset with the root and counters of another. */
+  #dataset(
+    type: DatasetType,
+    id: DatasetId,
+    volume: DatasetId,
+    name: string,
+    properties: PropertyValues,
+    time: Timestamp,
+    from: Dataset | undefined,
+  ): Dataset {
+    this.#state.takeDataset(id);
+    return {
+      id,
+      type,
+      name,
+      volume,
+      createdMs: millisecondsOf(time),
+      root: from?.root ?? asPageNumber(0),
+      inodes: from?.inodes ?? 0,
+      dataBytes: from?.dataBytes ?? 0,
+      properties,
+      nameAddress: NO_ADDRESS,
+      propertiesAddress: NO_ADDRESS,
+      view: id,
+      origin: undefined,
+    };
+  }
+
+  #emptyTree({ uid, gid, time }: CreateVolumeOperation): Dataset['root'] {
+    const tree = Tree.create(this.#state.pages);
+    insertRootDirectory(tree, uid, gid, time);
+    return tree.root;
+  }
+
+  #createSnapshot(operation: CreateSnapshotOperation): void {
+    const { catalog, pages } = this.#state;
+    const volume = this.#currentState(operation.volume);
+    pages.share(volume.root);
+    const { id, name, properties, time } = operation;
+    catalog.add(this.#dataset('snapshot', id, operation.volume, name, properties, time, volume));
+  }
+
+  /** The record of a volume, with its root as it is now and all orphans in its tree. */
+  #currentState(id: DatasetId): Dataset {
+    const state = this.#state.volume(id);
+    saveOrphans(state);
+    state.dataset.root = state.tree.root;
+    return state.dataset;
+  }
+
+  #destroy({ id }: DestroyOperation): void {
+    const { catalog, dying } = this.#state;
+    const dataset = catalog.require(id);
+    // The tree of a volume is ahead of its record.
+    dying.push(dataset.type === 'volume' ? this.#state.volume(id).tree.root : dataset.root);
+    catalog.remove(dataset);
+    this.#state.forget(id);
+  }
+
+  #rollBack(operation: RollbackOperation): void {
+    const { catalog, pages } = this.#state;
+    const snapshot = catalog.require(operation.snapshot);
+    const volume = this.#currentState(operation.volume);
+    const state = this.#state.volume(operation.volume);
+    const replaced = new VolumeState(this.#state, { ...volume });
+    // Shared before the old root is given up: they may be the same.
+    pages.share(snapshot.root);
+    this.#keepOrGiveUp(operation.keep, volume, operation.time);
+    state.tree.switchTo(snapshot.root);
+    volume.root = snapshot.root;
+    volume.inodes = snapshot.inodes;
+    volume.dataBytes = snapshot.dataBytes;
+    volume.origin = snapshot.id;
+    this.#changeView(volume, operation);
+    loadOrphans(state);
+    const applier = new Applier(state);
+    const transplant = new Transplant(replaced, state, true, (ino) => applier.reclaim(ino));
+    for (const path of operation.carried) transplant.carry(path, operation.time);
+    volume.root = state.tree.root;
+    catalog.save(volume);
+  }
+
+  #changeView(volume: Dataset, { view }: RollbackOperation): void {
+    this.#state.takeDataset(view);
+    volume.view = view;
+  }
+
+  /** The reference to a volume's root, which is about to be replaced, becomes that of a snapshot, or goes. */
+  #keepOrGiveUp(keep: KeptState | undefined, volume: Dataset, time: Timestamp): void {
+    const { catalog, dying } = this.#state;
+    if (keep === undefined) dying.push(volume.root);
+    else catalog.add(this.#dataset('snapshot', keep.id, volume.id, keep.name, keep.properties, time, volume));
+  }
+
+  /** The inodes that come back get new numbers: what programs have open of those that they replace is not theirs. */
+  #rollBackPath(operation: RollbackOperation): void {
+    const { catalog, pages } = this.#state;
+    const volume = this.#currentState(operation.volume);
+    const state = this.#state.volume(operation.volume);
+    const snapshot = this.#state.volumeOf(catalog.require(operation.snapshot));
+    if (operation.keep !== undefined) {
+      pages.share(volume.root);
+      this.#keepOrGiveUp(operation.keep, volume, operation.time);
+    }
+    const applier = new Applier(state);
+    new Transplant(snapshot, state, false, (ino) => applier.reclaim(ino)).carry(operation.path, operation.time);
+    volume.root = state.tree.root;
+    catalog.save(volume);
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * Managing the volumes and snapshots of an open store: what the commands ask for, checked, then made durable before it is reported.
+ *
+ * A dataset is named `volume` or `volume@snapshot`. Holds and all settings are properties (properties.ts).
+ */
+import { StoreError } from '../errors/store-error.js';
+import type { DatasetId } from '../store/units.js';
+import { DATASET_NAME_BYTES_MAX, type Dataset, isDatasetName, MAIN_NAME, type PropertyValues } from './dataset.js';
+import type { DatasetOperation, KeptState } from './operation.js';
+import type { Store } from './store.js';
+
+/** Bytes of a dataset's properties as JSON. */
+export const PROPERTIES_BYTES_MAX = 32 * 1024;
+const HOLDS = 'holds';
+
+export interface RollbackOptions {
+  /** The name of the snapshot that keeps the replaced state; undefined to give that state up. */
+  readonly keepAs: string | undefined;
+  readonly keepProperties?: PropertyValues;
+  /** Paths within the volume that stay as they are. */
+  readonly carried?: readonly string[];
+  /** Rolls back only what is at this path; empty for the whole volume. */
+  readonly path?: string;
+}
+
+export class Datasets {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get volumes(): readonly Dataset[] {
+    return this.#store.state.catalog.volumes;
+  }
+
+  /** The snapshots of a volume, the oldest first. */
+  snapshots(volume: string): readonly Dataset[] {
+    return this.#store.state.catalog.snapshots(this.volume(volume).id);
+  }
+
+  /** Throws StoreError when there is no such volume. */
+  volume(name: string): Dataset {
+    const dataset = this.#store.state.catalog.volumeNamed(name);
+    if (dataset !== undefined) return dataset;
+    const known = this.volumes.map((volume) => volume.name).join(', ');
+    throw new StoreError('no-such-volume', `There is no volume "${name}" in the store.`, `There are: ${known}.`);
+  }
+
+  /** Throws StoreError when there is no such snapshot. */
+  snapshot(volume: string, name: string): Dataset {
+    const dataset = this.#store.state.catalog.snapshotNamed(this.volume(volume).id, name);
+    if (dataset !== undefined) return dataset;
+    throw new StoreError(
+      'no-such-snapshot',
+      `There is no snapshot "${name}" of the volume "${volume}".`,
+      'See those that there are with: razorfs snapshot list',
+    );
+  }
+
+  /** A volume by its name, or a snapshot by `volume@snapshot`. */
+  named(name: string): Dataset {
+    const at = name.indexOf('@');
+    return at < 0 ? this.volume(name) : this.snapshot(name.slice(0, at), name.slice(at + 1));
+  }
+
+  // ── Making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes a volume: empty, its root directory belonging to `owner`, or a clone of a snapshot. */
+  async createVolume(
+    name: string,
+    origin: Dataset | undefined,
+    owner: { readonly uid: number; readonly gid: number },
+    properties: PropertyValues = {},
+  ): Promise<Dataset> {
+    checkName('volume', name);
+    checkProperties(properties);
+    if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
+    const id = this.#nextId();
+    const time = this.#store.now();
+    await this.#perform({ type: 'createVolume', id, name, origin: origin?.id, ...owner, properties, time });
+    this.#store.reclaimOrphans(this.#store.state.volume(id));
+    return this.#require(id);
+  }
+
+  /** Takes a snapshot of a volume, as it is at this moment. */
+  async createSnapshot(volume: string, name: string, properties: PropertyValues = {}): Promise<Dataset> {
+    const { id: of } = this.volume(volume);
+    this.#checkNewSnapshot(of, name);
+    checkProperties(properties);
+    const id = this.#nextId();
+    await this.#perform({ type: 'createSnapshot', id, volume: of, name, properties, time: this.#store.now() });
+    return this.#require(id);
+  }
+
+  #checkNewSnapshot(volume: DatasetId, name: string): void {
+    checkName('snapshot', name);
+    if (this.#store.state.catalog.snapshotNamed(volume, name) !== undefined) throw exists('snapshot', name);
+  }
+
+  #nextId(): DatasetId {
+    return this.#store.state.counters.nextDataset;
+  }
+
+  #require(id: DatasetId): Dataset {
+    return this.#store.state.catalog.require(id);
+  }
+
+  /** Resolves once the operation is durable. */
+  async #perform(operation: DatasetOperation): Promise<void> {
+    const about = 'volume' in operation ? operation.volume : operation.id;
+    this.#store.perform(about, operation, 0);
+    await this.#store.commit('all');
+  }
+
+  // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. */
+  async destroy(dataset: Dataset): Promise<void> {
+    const holds = holdsOf(dataset);
+    if (holds.length > 0) {
+      throw new StoreError(
+        'held',
+        `"${this.nameOf(dataset)}" is held (${holds.join(', ')}).`,
+        'Release it first: razorfs snapshot release',
+      );
+    }
+    if (dataset.type === 'volume') this.#checkDestroyable(dataset);
+    await this.#perform({ type: 'destroy', id: dataset.id });
+  }
+
+  #checkDestroyable({ id, name }: Dataset): void {
+    if (name === MAIN_NAME) {
+      throw new StoreError('in-use', `The volume "${MAIN_NAME}" is part of every store.`, 'Destroy the store instead.');
+    }
+    const count = this.#store.state.catalog.snapshots(id).length;
+    if (count > 0) {
+      throw new StoreError('in-use', `The volume "${name}" has ${count} snapshots.`, 'Destroy them first.');
+    }
+  }
+
+  async rename(dataset: Dataset, name: string): Promise<void> {
+    if (dataset.name === MAIN_NAME && dataset.type === 'volume') {
+      throw new StoreError(
+        'in-use',
+        `The volume "${MAIN_NAME}" keeps its name.`,
+        'Make another volume from a snapshot of it.',
+      );
+    }
+    if (dataset.type === 'snapshot') {
+      this.#checkNewSnapshot(dataset.volume, name);
+    } else {
+      checkName('volume', name);
+      if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
+    }
+    await this.#perform({ type: 'renameDataset', id: dataset.id, name });
+  }
+
+  /** Sets properties; those that are undefined go. */
+  async setProperties(dataset: Dataset, changes: Readonly<Record<string, unknown>>): Promise<void> {
+    const merged = Object.entries({ ...dataset.properties, ...changes }).filter(([, value]) => value !== undefined);
+    const properties = Object.fromEntries(merged);
+    checkProperties(properties);
+    await this.#perform({ type: 'setProperties', id: dataset.id, properties });
+  }
+
+  /** A held snapshot is not destroyed, and not pruned. */
+  async hold(snapshot: Dataset, tag: string): Promise<void> {
+    const holds = holdsOf(snapshot);
+    if (!holds.includes(tag)) await this.setProperties(snapshot, { [HOLDS]: [...holds, tag] });
+  }
+
+  async release(snapshot: Dataset, tag: string): Promise<void> {
+    const left = holdsOf(snapshot).filter((other) => other !== tag);
+    await this.setProperties(snapshot, { [HOLDS]: left.length === 0 ? undefined : left });
+  }
+
+  /**
+   * Puts a volume, or what is at one path of it, into the state of one of its snapshots. Programs that have files of the replaced
+   * state open get ESTALE; whoever serves a mount of the volume tells the kernel afterwards.
+   */
+  async rollBack(volume: string, snapshot: Dataset, options: RollbackOptions): Promise<void> {
+    const { id } = this.volume(volume);
+    const { keepAs, keepProperties = {}, carried = [], path = '' } = options;
+    if (keepAs !== undefined) this.#checkNewSnapshot(id, keepAs);
+    const view = this.#nextId();
+    const keep: KeptState | undefined =
+      keepAs === undefined ? undefined : { id: (view + 1) as DatasetId, name: keepAs, properties: keepProperties };
+    const time = this.#store.now();
+    this.#store.perform(
+      id,
+      { type: 'rollback', volume: id, snapshot: snapshot.id, view, keep, carried, path, time },
+      0,
+    );
+    this.#store.reclaimOrphans(this.#store.state.volume(id));
+    await this.#store.commit('all');
+  }
+
+  /** `volume`, or `volume@snapshot`. */
+  nameOf(dataset: Dataset): string {
+    return dataset.type === 'volume' ? dataset.name : `${this.#require(dataset.volume).name}@${dataset.name}`;
+  }
+}
+
+/** The reasons why a snapshot must stay, each a word of its user's choice. */
+export function holdsOf(dataset: Dataset): readonly string[] {
+  const holds = dataset.properties[HOLDS];
+  return Array.isArray(holds) ? holds.filter((tag) => typeof tag === 'string') : [];
+}
+
+function checkName(what: string, name: string): void {
+  if (isDatasetName(name)) return;
+  throw new StoreError(
+    'bad-name',
+    `"${name}" cannot be the name of a ${what}.`,
+    `Use up to ${DATASET_NAME_BYTES_MAX} letters, digits and the characters _ . : + -, beginning with a letter, a digit or _.`,
+  );
+}
+
+const exists = (what: string, name: string): StoreError =>
+  new StoreError('exists', `There is a ${what} "${name}" already.`, 'Choose another name, or destroy that one first.');
+
+function checkProperties(properties: PropertyValues): void {
+  const bytes = Buffer.byteLength(JSON.stringify(properties));
+  if (bytes > PROPERTIES_BYTES_MAX) {
+    throw new StoreError('bad-property', `The properties take ${bytes} bytes; ${PROPERTIES_BYTES_MAX} is the most.`);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Orphans, inodes without a name whose last user may still be there, in the tree of their volume.
+ */
+import { asIno } from '../store/units.js';
+import { KIND_ORPHAN, VOLUME_OBJECT } from './items.js';
+import type { VolumeState } from './state.js';
+
+/** Reads the items of a tree that was opened, or that has taken the place of another. */
+export function loadOrphans(state: VolumeState): void {
+  const { tree, orphans, savedOrphans } = state;
+  orphans.clear();
+  savedOrphans.clear();
+  for (let more = tree.seek(VOLUME_OBJECT, KIND_ORPHAN, 0); more; more = tree.next()) {
+    if (!tree.isAt(VOLUME_OBJECT, KIND_ORPHAN)) break;
+    orphans.add(asIno(tree.minor));
+    savedOrphans.add(asIno(tree.minor));
+  }
+}
+
+/** Brings the items up to date; pages must be reserved. */
+export function saveOrphans(state: VolumeState): void {
+  const { tree, orphans, savedOrphans } = state;
+  for (const ino of savedOrphans) {
+    if (orphans.has(ino)) continue;
+    tree.remove(VOLUME_OBJECT, KIND_ORPHAN, ino);
+    savedOrphans.delete(ino);
+  }
+  for (const ino of orphans) {
+    if (savedOrphans.has(ino)) continue;
+    tree.insert(VOLUME_OBJECT, KIND_ORPHAN, ino, 0);
+    savedOrphans.add(ino);
+  }
+}
+
+/** More items than `saveOrphans` changes. */
+export const orphanChangesMax = ({ orphans, savedOrphans }: VolumeState): number => orphans.size + savedOrphans.size;

@@ -1,0 +1,117 @@
+/**
+ * What an operation may need of the disk, set aside before it is logged: whatever is in the log can then be applied.
+ */
+import type { DatasetId } from '../store/units.js';
+import { chunksTo, FileParts } from './file-parts.js';
+import { Inode, STORAGE_PACK } from './inode.js';
+import type { Operation, RollbackOperation } from './operation.js';
+import { encodedBytesMax } from './operation-codec.js';
+import { orphanChangesMax } from './orphans.js';
+import type { StoreState, VolumeState } from './state.js';
+import { type Extent, measure, resolvePath } from './transplant.js';
+
+/** A symlink or a directory that inherits two access control lists: name, target, and two strings for each list. */
+const STRINGS_PER_OPERATION = 6;
+
+const resized = new Inode();
+
+/**
+ * Makes sure that an operation can be applied whatever it needs, and asks for no more: on a full disk, removing and cutting must
+ * work. Throws DiskError (ENOSPC).
+ */
+export function reserveFor(store: StoreState, dataset: DatasetId, operation: Operation, pages: number): void {
+  store.pages.reserve(pages + pagesBeyond(store, dataset, operation));
+  switch (operation.type) {
+    case 'make':
+    case 'link':
+    case 'rename':
+    case 'setXattr':
+      store.strings.reserve(STRINGS_PER_OPERATION, encodedBytesMax(operation));
+      return;
+    case 'writeSmall':
+      store.packs.reserve();
+      return;
+    case 'resize':
+      // A small file that is cut gets a new extent.
+      if (operation.size === 0 || !resized.load(store.volume(dataset).tree, operation.ino)) return;
+      if (resized.storage === STORAGE_PACK) store.packs.reserve();
+      return;
+    case 'createVolume':
+    case 'createSnapshot':
+    case 'renameDataset':
+    case 'setProperties':
+    case 'rollback':
+      store.strings.reserve(STRINGS_PER_OPERATION + rollbackNames(operation), encodedBytesMax(operation));
+      return;
+    case 'unlink':
+    case 'setAttributes':
+    case 'writeBlob':
+    case 'promote':
+    case 'removeXattr':
+    case 'branchBlob':
+    case 'takeChunks':
+    case 'destroy':
+    case 'synced':
+      return;
+  }
+}
+
+/** Names on the way to what a rollback carries over. */
+const rollbackNames = (operation: Operation): number =>
+  operation.type === 'rollback'
+    ? [...operation.carried, operation.path].reduce((sum, path) => sum + path.split('/').length, 0)
+    : 0;
+
+/** Items of 12 bytes that a leaf has room for when it is a quarter full, the least that it is left with. */
+const PARTS_PER_LEAF = 32;
+
+/** Pages that an operation takes beyond those that each may take. */
+function pagesBeyond(store: StoreState, dataset: DatasetId, operation: Operation): number {
+  switch (operation.type) {
+    case 'branchBlob': {
+      const volume = store.volume(dataset);
+      return Math.ceil(new FileParts(volume).all(operation.ino).length / PARTS_PER_LEAF);
+    }
+    case 'takeChunks':
+      return Math.ceil((operation.end - operation.first) / PARTS_PER_LEAF);
+    case 'resize': {
+      // Parts beyond the new end go: as many as there are, in leaves that may be shared.
+      const volume = store.volume(dataset);
+      const parts = new FileParts(volume).within(operation.ino, chunksTo(operation.size), Number.POSITIVE_INFINITY);
+      return Math.ceil(parts.length / PARTS_PER_LEAF);
+    }
+    case 'createSnapshot':
+      return orphanChangesMax(store.volume(operation.volume));
+    case 'rollback':
+      return orphanChangesMax(store.volume(operation.volume)) + pagesForTransplants(store, operation);
+    default:
+      return 0;
+  }
+}
+
+/** Bytes of a leaf that are used at least when items come in any order. */
+const LEAF_BYTES_MIN = 1000;
+
+function pagesForTransplants(store: StoreState, operation: RollbackOperation): number {
+  const volume = store.volume(operation.volume);
+  const snapshot = store.volumeOf(store.catalog.require(operation.snapshot));
+  const isWhole = operation.path === '';
+  const [from, to] = isWhole ? [volume, snapshot] : [snapshot, volume];
+  let pages = 0;
+  for (const path of isWhole ? operation.carried : [operation.path]) {
+    const [copied, replaced] = [extentAt(from, path), extentAt(to, path)];
+    pages += Math.ceil(copied.bytes / LEAF_BYTES_MIN) + leavesTouched(store, copied.items + replaced.items) + 64;
+  }
+  return pages;
+}
+
+const NOTHING: Extent = { items: 0, bytes: 0, inodes: 0 };
+
+function extentAt(state: VolumeState, path: string): Extent {
+  const ino = resolvePath(state, path);
+  return ino === undefined ? NOTHING : measure(state, ino);
+}
+
+/** Leaves that may have to be copied for changes to so many items: no more than there are. */
+const leavesTouched = (store: StoreState, items: number): number =>
+  Math.min(items, store.pages.file.capacity - store.pages.free);

@@ -1,0 +1,445 @@
+/**
+ * An open store: operations on its volumes go in one by one, are logged, applied, and made durable.
+ *
+ * Invariants:
+ * - An operation is logged before it is applied, and applied before `perform` returns.
+ * - Space for all that an operation needs is reserved before it is logged: it happens wholly or is refused (ENOSPC).
+ * - After damage or a failed sync nothing is changed any more (`readOnlyReason`): what is on disk stays as recovery needs it.
+ */
+import { CorruptionError } from '../errors/corruption.js';
+import { EIO, EROFS } from '../errors/errno.js';
+import { type Disk, DiskError } from '../store/disk.js';
+import {
+  chooseSuperblock,
+  FORMAT_VERSION,
+  FORMAT_WITHOUT_CATALOG,
+  type Superblock,
+  SuperblockFile,
+} from '../store/superblock.js';
+import { asLsn, type BlobId, type DatasetId, type Ino, type Lsn, MAIN_VOLUME } from '../store/units.js';
+import { Log } from '../wal/log.js';
+import { PAGES_PER_OPERATION } from './apply/applier.js';
+import { StoreApplier } from './apply/store-applier.js';
+import { Checkpointer } from './checkpoint.js';
+import { Committer } from './committer.js';
+import { Compactor } from './compaction.js';
+import { createStore } from './create.js';
+import { type Dataset, MAIN_NAME } from './dataset.js';
+import { type Timestamp, timestampOf } from './inode.js';
+import { isLackOfSpace, type MaintainedStore, Maintenance } from './maintenance.js';
+import type { Operation } from './operation.js';
+import { encodedBytesMax, encodeOperation, operationCode } from './operation-codec.js';
+import { NO_RECOVERY, type RecoveryReport, type StoreOptions, type StoreStatus } from './options.js';
+import { loadOrphans } from './orphans.js';
+import { Reaper } from './reaper.js';
+import { barrierOf, replay } from './recovery.js';
+import { reserveFor } from './reserve.js';
+import { StoreState, type VolumeState } from './state.js';
+import { Volume } from './volume.js';
+
+/** Free pages that only operations which free something may use, so that a full store can be emptied. */
+const PAGES_KEPT_FOR_FREEING = 256;
+const FREEING: ReadonlySet<Operation['type']> = new Set(['unlink', 'removeXattr', 'resize', 'destroy']);
+
+export class Store implements MaintainedStore {
+  readonly #disk: Disk;
+  readonly #options: StoreOptions;
+  readonly #superblock: Superblock;
+  readonly #mountCount: number;
+  readonly state: StoreState;
+  readonly #log: Log;
+  readonly #applier: StoreApplier;
+  readonly #superblockFile: SuperblockFile | undefined;
+  readonly #committer: Committer;
+  readonly #checkpointer: Checkpointer | undefined;
+  #recovery: RecoveryReport | undefined;
+  #readOnlyReason = '';
+  #maintenance: Maintenance | undefined;
+  #closed = false;
+  /** The log's tail when a commit was last asked for by `pendingCommit`. */
+  #committedTail = asLsn(0);
+
+  // ── Making and opening ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes a store with an empty root directory on a disk that has none. Throws StoreError and DiskError. */
+  static readonly create = createStore;
+
+  /** Opens a store, recovering it if need be. Throws StoreError, CorruptionError and DiskError. */
+  static async open(disk: Disk, options: StoreOptions): Promise<Store> {
+    const superblock = chooseSuperblock(disk);
+    if (options.readOnly && !superblock.clean) {
+      // As other filesystems do: the log is applied even so, and then nothing more is written.
+      const recovering = await Store.open(disk, { ...options, readOnly: false });
+      const report = recovering.recovery;
+      await recovering.close();
+      const store = new Store(disk, options, chooseSuperblock(disk));
+      store.#recovery = report;
+      return store;
+    }
+    const store = new Store(disk, options, superblock);
+    try {
+      await store.#start();
+    } catch (error) {
+      store.#release();
+      throw error;
+    }
+    return store;
+  }
+
+  private constructor(disk: Disk, options: StoreOptions, superblock: Superblock) {
+    const { geometry, uuid } = superblock;
+    const { readOnly } = options;
+    this.#disk = disk;
+    this.#options = options;
+    this.#superblock = superblock;
+    this.#mountCount = superblock.mountCount + (readOnly ? 0 : 1);
+    this.state = new StoreState(disk, superblock, readOnly);
+    this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
+    this.#applier = new StoreApplier(this.state);
+    this.#committer = new Committer(
+      this.#log,
+      this.state.blobs,
+      (operation) => this.#append(MAIN_VOLUME, operation, 0),
+      (error) => this.fail(error),
+    );
+    if (readOnly) {
+      this.#readOnlyReason = 'mounted read-only';
+      this.#superblockFile = undefined;
+      this.#checkpointer = undefined;
+      return;
+    }
+    this.#superblockFile = new SuperblockFile(disk, 'write');
+    const identity = {
+      uuid,
+      label: superblock.label,
+      geometry,
+      createdMs: superblock.createdMs,
+      mountCount: this.#mountCount,
+      bootId: options.bootId.replaceAll('-', ''),
+    };
+    this.#checkpointer = new Checkpointer(this.state, this.#log, this.#superblockFile, identity, superblock.sequence);
+  }
+
+  /** Recovers, and begins a new stretch of the log. */
+  async #start(): Promise<void> {
+    const startedMs = performance.now();
+    const { lsn, clean, bootId } = this.#superblock;
+    const checkpointer = this.#checkpointer;
+    if (checkpointer === undefined) return;
+    // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
+    this.#superblockFile?.syncNow();
+    if (this.#superblock.version === FORMAT_WITHOUT_CATALOG) this.#addCatalog(checkpointer);
+    else checkpointer.bookkeeping.load();
+    this.#checkWhatIsFound();
+    const powerLoss = !clean && bootId !== this.#options.bootId.replaceAll('-', '');
+    const replayed = clean
+      ? { operations: 0, filesClamped: 0, end: lsn }
+      : replay(this.state, this.#applier, this.#log, lsn, powerLoss);
+    const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
+    if (this.#options.resume !== true) this.state.appliedRequests.clear();
+    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
+    await checkpointer.run(false);
+    this.#recovery = {
+      clean,
+      powerLoss,
+      operationsReplayed: replayed.operations,
+      orphansReclaimed: orphans,
+      filesClamped: replayed.filesClamped,
+      milliseconds: performance.now() - startedMs,
+    };
+    this.#maintenance = new Maintenance(
+      this,
+      this.#committer,
+      checkpointer,
+      new Compactor(this.state),
+      new Reaper(this.state),
+      this.#options.log,
+      this.#options.commitIntervalMs,
+    );
+    if (this.hasDying) this.#maintenance.reap();
+  }
+
+  /** A store of format 1 gets the catalog that its state was opened with; the first checkpoint makes it a store of this format. */
+  #addCatalog({ bookkeeping }: Checkpointer): void {
+    const { pages, catalog } = this.state;
+    const main = this.state.volume(MAIN_VOLUME);
+    pages.reserve(PAGES_PER_OPERATION + Math.ceil(pages.file.capacity / 1024));
+    loadOrphans(main);
+    bookkeeping.takeFrom(main);
+    catalog.add(main.dataset);
+  }
+
+  /**
+   * Refuses a superblock that is not the last one written. When that is damaged, its predecessor takes its place; but what the
+   * predecessor needs may have been used again, and then what was promised since would be missing without a word.
+   */
+  #checkWhatIsFound(): void {
+    const { lsn, clean, epoch, root } = this.#superblock;
+    this.#log.checkNoDuplicates();
+    if (!clean && !this.#log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
+    const birth = this.state.pages.file.birth(root);
+    if (birth > epoch)
+      throw new CorruptionError(`page ${root}`, `made in epoch ${birth}, after the superblock's ${epoch}`);
+  }
+
+  get recovery(): RecoveryReport {
+    return this.#recovery ?? NO_RECOVERY;
+  }
+
+  // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Empty while the volume can be changed; otherwise why it cannot. */
+  get readOnlyReason(): string {
+    return this.#readOnlyReason;
+  }
+
+  get isWritable(): boolean {
+    return this.#readOnlyReason === '';
+  }
+
+  /** Some operation, or some data, is not durable yet. */
+  get isDirty(): boolean {
+    return this.#log.isDirty || this.state.blobs.hasUnsynced;
+  }
+
+  /** The end of the log. */
+  get tail(): Lsn {
+    return this.#log.tail;
+  }
+
+  get hasLogSpace(): boolean {
+    return this.#log.hasSpare;
+  }
+
+  get pagesBorn(): number {
+    return this.state.pages.bornCount;
+  }
+
+  get countsChanged(): number {
+    return this.state.references.changed;
+  }
+
+  get hasDying(): boolean {
+    return this.state.dying.length > 0;
+  }
+
+  /** Throws EROFS when nothing may be changed. */
+  assertWritable(): void {
+    if (this.#readOnlyReason !== '') throw EROFS;
+  }
+
+  /** The present, for time stamps. */
+  now(): Timestamp {
+    return timestampOf(this.#options.now());
+  }
+
+  /** A number for a new inode; it counts as used once an operation makes the inode. */
+  get nextIno(): Ino {
+    return this.state.counters.nextIno;
+  }
+
+  get nextBlob(): BlobId {
+    return this.state.counters.nextBlob;
+  }
+
+  /**
+   * Logs and applies an operation on a volume that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing
+   * changed.
+   */
+  perform(volume: DatasetId, operation: Operation, request: number): void {
+    this.assertWritable();
+    const kept = FREEING.has(operation.type) ? 0 : PAGES_KEPT_FOR_FREEING;
+    try {
+      reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + kept);
+      this.#append(volume, operation, request);
+    } catch (error) {
+      if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();
+      else if (error instanceof DiskError) this.fail(error);
+      throw error;
+    }
+    try {
+      this.#applier.apply(volume, operation);
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    this.state.appliedRequests.note(request);
+    const barrier = barrierOf(operation);
+    if (barrier !== undefined) this.#committer.addBarrier(barrier);
+    this.#maintenance?.afterOperation();
+  }
+
+  /** The host has no space: a checkpoint begins, which gives back what was removed since the last one. */
+  afterLackOfSpace(): void {
+    this.#maintenance?.afterLackOfSpace();
+  }
+
+  #append(volume: DatasetId, operation: Operation, request: number): void {
+    this.#log.reserve(encodedBytesMax(operation));
+    encodeOperation(operation, this.#log.begin(operationCode(operation), request, volume));
+    this.#log.finish();
+  }
+
+  /** Removes an inode without a name that nobody uses any more. Without space for that it stays until the next mount. */
+  reclaim(volume: VolumeState, ino: Ino): void {
+    if (!volume.orphans.has(ino) || this.#readOnlyReason !== '') return;
+    try {
+      this.state.pages.reserve(PAGES_PER_OPERATION);
+    } catch (error) {
+      if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();
+      return;
+    }
+    try {
+      this.#applier.of(volume.dataset.id).reclaim(ino);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Removes all inodes without a name: nobody can use them any more. Returns how many there were. */
+  #reclaimOrphans(): number {
+    let count = 0;
+    for (const volume of this.state.volumes) count += this.reclaimOrphans(volume);
+    return count;
+  }
+
+  /** Removes the inodes without a name of one volume, which nobody can use. Returns how many there were. */
+  reclaimOrphans(volume: VolumeState): number {
+    const orphans = [...volume.orphans];
+    for (const ino of orphans) this.reclaim(volume, ino);
+    return orphans.length;
+  }
+
+  /** Whether a request that is sent again, after the process before this one died, had been applied. */
+  wasApplied(request: number): boolean {
+    return this.#options.resume === true && this.state.appliedRequests.has(request);
+  }
+
+  // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Durable when it resolves: all operations so far, and the data of these blobs or of all. */
+  async commit(blobs: Iterable<BlobId> | 'all'): Promise<void> {
+    if (this.#options.readOnly) return;
+    if (this.#readOnlyReason !== '') throw EIO;
+    await this.#committer.commit(blobs);
+  }
+
+  /** In sync durability, the commit that the last change must wait for; undefined when there is nothing to wait for. */
+  pendingCommit(): Promise<void> | undefined {
+    if (this.#options.durability !== 'sync' || this.#log.tail === this.#committedTail) return undefined;
+    this.#committedTail = this.#log.tail;
+    return this.commit('all');
+  }
+
+  /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */
+  cutNow(blob: BlobId, size: number): void {
+    try {
+      this.#committer.commitNow();
+      this.state.blobs.cutNow(blob, size);
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  /** Takes a checkpoint, unless one is running. */
+  async checkpoint(): Promise<void> {
+    await this.#maintenance?.checkpoint();
+  }
+
+  /** Nothing is changed any more, because `cause` makes it unsafe. */
+  fail(cause: unknown): void {
+    if (this.#readOnlyReason !== '') return;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.#readOnlyReason = message;
+    this.#options.log.error({ err: cause }, 'the store is read-only from now on');
+  }
+
+  /**
+   * Stops for a successor that goes on with the same mount (`resume`): all is durable, inodes without a name stay, and there is
+   * little to replay.
+   */
+  async suspend(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#maintenance?.stop();
+    try {
+      if (this.#checkpointer !== undefined && this.#readOnlyReason === '') await this.#checkpointer.run(false);
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Takes the last checkpoint and closes the store; after a failure, leaves the store as it is for recovery. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#maintenance?.stop();
+    try {
+      if (this.#checkpointer !== undefined && this.#readOnlyReason === '') {
+        this.#reclaimOrphans();
+        await this.commit('all');
+        // Twice: the first finds what is to be deleted, the second forgets it.
+        await this.#checkpointer.run(false);
+        await this.#checkpointer.run(true);
+      }
+    } finally {
+      this.#release();
+    }
+  }
+
+  #release(): void {
+    this.#maintenance?.stop();
+    this.state.close();
+    this.#log.close();
+    this.#superblockFile?.close();
+  }
+
+  // ── Volumes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A volume to read and write, or undefined when there is none of this name. */
+  volume(name: string = MAIN_NAME): Volume | undefined {
+    const dataset = this.state.catalog.volumeNamed(name);
+    return dataset === undefined ? undefined : new Volume(this, this.state.volumeOf(dataset), '');
+  }
+
+  /** The volume `main`, which every store has. */
+  get main(): Volume {
+    return new Volume(this, this.state.volume(MAIN_VOLUME), '');
+  }
+
+  /** A snapshot to read. */
+  snapshot(snapshot: Dataset): Volume {
+    return new Volume(this, this.state.volumeOf(snapshot), 'a snapshot');
+  }
+
+  // ── Reporting ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get disk(): Disk {
+    return this.#disk;
+  }
+
+  status(): StoreStatus {
+    const { pages, strings, packs, volumes } = this.state;
+    return {
+      uuid: this.#superblock.uuid,
+      label: this.#superblock.label,
+      formatVersion: FORMAT_VERSION,
+      mountCount: this.#mountCount,
+      durability: this.#options.durability,
+      commitIntervalMs: this.#options.commitIntervalMs,
+      readOnlyReason: this.#readOnlyReason,
+      inodes: volumes.reduce((sum, { dataset }) => sum + dataset.inodes, 0),
+      dataBytes: volumes.reduce((sum, { dataset }) => sum + dataset.dataBytes, 0),
+      bytes: {
+        nodes: pages.file.byteLength,
+        strings: strings.arena.byteLength,
+        packs: packs.arena.byteLength,
+        log: this.#log.byteLength,
+      },
+      epoch: pages.epoch,
+      lsn: this.#log.tail,
+      recovery: this.recovery,
+    };
+  }
+}
