@@ -153,7 +153,10 @@ export class Namespace implements FileSystemOperations {
 
   #lookupControl(parent: Ino, name: Uint8Array, out: Attributes): void {
     const is = (other: Buffer): boolean => other.equals(name);
-    if (is(DOT)) return this.#fillControl(parent, out);
+    if (is(DOT)) {
+      this.#fillControl(parent, out);
+      return;
+    }
     if (is(DOT_DOT)) {
       if (parent === CONTROL_DIRECTORY) this.#filesystem.getAttributes(ROOT_INO, out);
       else this.#fillControl(CONTROL_DIRECTORY, out);

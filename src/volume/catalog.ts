@@ -6,7 +6,15 @@ import { CorruptionError } from '../errors/corruption.js';
 import { asDatasetId, type DatasetId, MAIN_VOLUME, NO_ADDRESS } from '../store/units.js';
 import type { StringTable } from '../strings/string-table.js';
 import type { Tree } from '../tree/tree.js';
-import { type Dataset, insertDataset, MAIN_NAME, type PropertyValues, readDataset, writeDataset } from './dataset.js';
+import {
+  type Dataset,
+  insertDataset,
+  MAIN_NAME,
+  type PropertyValues,
+  parseProperties,
+  readDataset,
+  writeDataset,
+} from './dataset.js';
 import { KIND_DATASET, VOLUME_OBJECT } from './items.js';
 
 export class Catalog {
@@ -134,15 +142,4 @@ export class Catalog {
     dataset.nameAddress = saved.nameAddress;
     dataset.propertiesAddress = saved.propertiesAddress;
   }
-}
-
-/** Properties as the string table or the log has them. Throws CorruptionError. */
-export function parseProperties(text: string, id: DatasetId): PropertyValues {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as PropertyValues;
-  } catch {
-    // Not JSON: as bad as JSON of another kind.
-  }
-  throw new CorruptionError(`dataset ${id}`, 'its properties are not a JSON object');
 }

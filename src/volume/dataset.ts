@@ -15,6 +15,7 @@
  *
  * Names of volumes are unique in a store, names of snapshots among those of their volume.
  */
+import { CorruptionError } from '../errors/corruption.js';
 import {
   type Address,
   asAddress,
@@ -126,4 +127,15 @@ export function writeDataset(catalog: Tree, dataset: Dataset): void {
   writeU64(words, at + 12, dataset.propertiesAddress);
   writeU64(words, at + 14, dataset.view);
   writeU64(words, at + 16, dataset.origin === undefined ? 0 : dataset.origin + 1);
+}
+
+/** Properties as the string table or the log has them. Throws CorruptionError. */
+export function parseProperties(text: string, id: DatasetId): PropertyValues {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as PropertyValues;
+  } catch {
+    // Not JSON: as bad as JSON of another kind.
+  }
+  throw new CorruptionError(`dataset ${id}`, 'its properties are not a JSON object');
 }

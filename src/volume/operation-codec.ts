@@ -5,8 +5,7 @@
 import { CorruptionError } from '../errors/corruption.js';
 import { asBlobId, asDatasetId, asIno, asLsn, type BlobId, type DatasetId, type Ino } from '../store/units.js';
 import type { FieldReader, FieldWriter } from '../wal/record.js';
-import { parseProperties } from './catalog.js';
-import type { PropertyValues } from './dataset.js';
+import { type PropertyValues, parseProperties } from './dataset.js';
 import type { Timestamp } from './inode.js';
 import type { KeptState, Operation, Xattr } from './operation.js';
 
