@@ -110,7 +110,7 @@ export class FileBlob {
   /** Gives the file a blob of its own, if a snapshot has the one that it has. Throws DiskError. */
   makeOwn(inode: Inode, caller: Caller): void {
     const volume = this.#volume;
-    if (!volume.isShared(inode.blob)) return;
+    if (!volume.isShared(inode.ino, inode.blob)) return;
     const blob = volume.nextBlob;
     const { mode } = inode;
     volume.state.blobs.create(blob);

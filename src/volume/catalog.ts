@@ -60,6 +60,11 @@ export class Catalog {
     return [...this.#datasets.values()];
   }
 
+  /** Whether a page may belong to two trees. */
+  get hasSharedTrees(): boolean {
+    return this.#datasets.size > 1;
+  }
+
   get volumes(): readonly Dataset[] {
     return this.all.filter(({ type }) => type === 'volume');
   }

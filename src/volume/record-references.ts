@@ -70,11 +70,16 @@ export class RecordReferences {
 
   /** Whether more than one leaf points to a record. */
   isShared(kind: RecordKind, record: number): boolean {
+    return this.count(kind, record) > 1;
+  }
+
+  /** How many leaves point to a record that is in use. */
+  count(kind: RecordKind, record: number): number {
     const change = this.#changes[kind].get(record);
-    if (change === undefined && this.#saved === 0) return false;
+    if (change === undefined && this.#saved === 0) return 1;
     const others = (change ?? 0) + this.#savedCount(kind, record);
     if (others < 0) throw new CorruptionError(`${kind} ${record}`, 'given up more often than it is used');
-    return others > 0;
+    return others + 1;
   }
 
   #savedCount(kind: RecordKind, record: number): number {

@@ -170,7 +170,7 @@ export class Transplant {
 
   #dropEntry(parent: Ino, minor: number): void {
     const { tree, strings, entries } = this.#to;
-    if (!tree.find(parent, KIND_DIRENT, minor)) throw new CorruptionError(`inode ${parent}`, 'an entry is missing');
+    if (!tree.modify(parent, KIND_DIRENT, minor)) throw new CorruptionError(`inode ${parent}`, 'an entry is missing');
     strings.release(entries.nameAddress());
     tree.remove(parent, KIND_DIRENT, minor);
   }

@@ -5,6 +5,7 @@ import { EROFS } from '../errors/errno.js';
 import type { Disk } from '../store/disk.js';
 import type { BlobId, Ino } from '../store/units.js';
 import type { Timestamp } from './inode.js';
+import { KIND_INODE } from './items.js';
 import type { FileOperation } from './operation.js';
 import type { VolumeState } from './state.js';
 import type { Store } from './store.js';
@@ -45,9 +46,12 @@ export class Volume {
     return this.store.nextBlob;
   }
 
-  /** Whether a snapshot has the same blob, which must then stay as it is. */
-  isShared(blob: BlobId): boolean {
-    return this.state.store.references.isShared('blob', blob);
+  /** Whether a snapshot has the blob of a file too, which must then stay as it is. */
+  isShared(ino: Ino, blob: BlobId): boolean {
+    const { tree, store } = this.state;
+    if (store.references.isShared('blob', blob)) return true;
+    const mayBeShared = store.catalog.hasSharedTrees || store.dying.length > 0;
+    return mayBeShared && tree.find(ino, KIND_INODE, 0) && tree.isShared;
   }
 
   /** Logs and applies an operation that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing changed. */

@@ -190,8 +190,8 @@ class Exploration {
 }
 
 /** A volume that has just been opened is whole. */
-function checkVolume({ volume, disk }: Session): void {
-  const problem = structuralProblem(volume, disk);
+function checkVolume({ store, disk }: Session): void {
+  const problem = structuralProblem(store, disk);
   if (problem !== undefined) throw new Violation(`after opening: ${problem}`);
 }
 
@@ -270,7 +270,7 @@ async function checkAftercare(session: Session, boot: number): Promise<void> {
   try {
     checkVolume(reopened);
     if (!reopened.store.recovery.clean) throw new Violation('after closing, the store is not clean');
-    const left = leftoverBlobs(reopened.volume, session.disk);
+    const left = leftoverBlobs(reopened.store, session.disk);
     if (left.length > 0) throw new Violation(`after closing, no file has ${left.join(', ')}`);
     checkRecovered(reopened.present, session, session.promises(), 'process death');
   } finally {

@@ -94,7 +94,7 @@ t.test(
       const left = session.disk.afterProcessDeath();
       await session.abandon();
       const recovered = await Session.open(left, { bootId: BOOT });
-      t.equal(structuralProblem(recovered.volume, left), undefined, `sync ${n}: recovery leaves it whole`);
+      t.equal(structuralProblem(recovered.store, left), undefined, `sync ${n}: recovery leaves it whole`);
       checkRecovered(recovered.present, session, { ...promises, returned: promises.durable }, 'power loss');
       await recovered.abandon();
     }
@@ -127,7 +127,7 @@ t.test('a log record that cannot be written makes the volume read-only, and all 
       const left = session.disk.afterProcessDeath();
       await session.abandon();
       const recovered = await Session.open(left, { bootId: BOOT });
-      t.equal(structuralProblem(recovered.volume, left), undefined, `write ${n}: recovery leaves it whole`);
+      t.equal(structuralProblem(recovered.store, left), undefined, `write ${n}: recovery leaves it whole`);
       checkRecovered(recovered.present, session, promises, 'process death');
       await recovered.abandon();
     } else {
@@ -174,7 +174,7 @@ t.test('no space, at any moment, leaves a volume that goes on once there is spac
     const left = session.disk.afterProcessDeath();
     await session.abandon();
     const reopened = await Session.open(left, { bootId: BOOT });
-    t.equal(structuralProblem(reopened.volume, left), undefined, `allocation ${n}: whole`);
+    t.equal(structuralProblem(reopened.store, left), undefined, `allocation ${n}: whole`);
     t.equal(reopened.present.skeleton, session.present.skeleton, `allocation ${n}: what had returned is there`);
     await reopened.abandon();
     if (isOver) break;

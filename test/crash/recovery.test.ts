@@ -301,7 +301,7 @@ for (const row of ROWS) {
     }
     const session = await Session.open(disk, { bootId });
     t.strictSame([...session.present.resolve('').entries.keys()].sort(), row.expected);
-    t.equal(structuralProblem(session.volume, disk), undefined);
+    t.equal(structuralProblem(session.store, disk), undefined);
     await row.check?.(t, session);
     await session.close();
     t.ok(session.store.recovery.clean === (row.isClean === true), 'the report tells clean from not clean');

@@ -1,6 +1,9 @@
 /**
  * Applies operations to a volume's state: the one place where its tree changes, for live operations and for the log's replay alike.
  *
+ * What an item points to is released after the item's leaf has been made writable: a leaf that a snapshot has too is copied then, and
+ * the copies' records are counted (leaf-records.ts).
+ *
  * It relies on the operation being right for the state (filesystem/ has checked it, or it once was), on space being reserved, and,
  * for blobs, on the data having been written before. An exception here means damage: the volume must not go on.
  */
@@ -85,7 +88,7 @@ export class Applier {
     const { tree, strings, orphans, dataset } = this.#state;
     const inode = loadInode(this.#state, this.#inode, ino);
     if (inode.xattrs > 0) this.#attributes.removeAllXattrs(ino);
-    if (tree.find(ino, KIND_SYMLINK, 0)) {
+    if (tree.modify(ino, KIND_SYMLINK, 0)) {
       strings.release(asAddress(readU64(tree.words, tree.valueWord)));
       tree.remove(ino, KIND_SYMLINK, 0);
     }

@@ -41,8 +41,8 @@ export class AttributeChanges {
     const { tree, strings, xattrs } = this.#state;
     let minor = xattrs.find(ino, name);
     if (minor >= 0) {
-      strings.release(asAddress(readU64(tree.words, tree.valueWord + 2)));
       tree.modify(ino, KIND_XATTR, minor);
+      strings.release(asAddress(readU64(tree.words, tree.valueWord + 2)));
       writeU64(tree.words, tree.valueWord + 2, strings.add({ object: ino, kind: KIND_XATTR, minor }, value));
       return;
     }
@@ -61,30 +61,29 @@ export class AttributeChanges {
     const { tree, xattrs } = this.#state;
     const minor = xattrs.find(operation.ino, operation.name);
     if (minor < 0) throw new CorruptionError(`inode ${operation.ino}`, 'an extended attribute is missing');
-    this.#releaseXattr();
-    tree.remove(operation.ino, KIND_XATTR, minor);
+    this.#removeItem(operation.ino, minor);
     const inode = loadInode(this.#state, this.#inode, operation.ino);
     inode.xattrs--;
     inode.setCtime(operation.time);
     inode.store(tree);
   }
 
-  /** Releases the strings of the extended attribute at the tree's position. */
-  #releaseXattr(): void {
+  /** Removes an item, and releases its strings. */
+  #removeItem(ino: Ino, minor: number): void {
     const { tree, strings } = this.#state;
+    tree.modify(ino, KIND_XATTR, minor);
     const name = asAddress(readU64(tree.words, tree.valueWord));
     const value = asAddress(readU64(tree.words, tree.valueWord + 2));
     strings.release(name);
     strings.release(value);
+    tree.remove(ino, KIND_XATTR, minor);
   }
 
   /** Releases all extended attributes of an inode that goes. */
   removeAllXattrs(ino: Ino): void {
     const { tree } = this.#state;
     while (tree.seek(ino, KIND_XATTR, 0) && tree.isAt(ino, KIND_XATTR)) {
-      const minor = tree.minor;
-      this.#releaseXattr();
-      tree.remove(ino, KIND_XATTR, minor);
+      this.#removeItem(ino, tree.minor);
     }
   }
 }

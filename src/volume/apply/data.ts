@@ -6,7 +6,7 @@ import { CorruptionError } from '../../errors/corruption.js';
 import { type Address, asAddress, type BlobId, type Ino, NO_BLOB } from '../../store/units.js';
 import { chunksTo, FileParts } from '../file-parts.js';
 import { hasBlob, Inode, STORAGE_BLOB, STORAGE_NONE, STORAGE_PACK, STORAGE_PARTS } from '../inode.js';
-import { ADDRESS_BYTES, KIND_EXTENT, readU64, writeU64 } from '../items.js';
+import { ADDRESS_BYTES, KIND_EXTENT, KIND_INODE, readU64, writeU64 } from '../items.js';
 import { isRegular } from '../mode.js';
 import type {
   BranchBlobOperation,
@@ -68,9 +68,10 @@ export class DataChanges {
     writeU64(tree.words, tree.valueWord, cut);
   }
 
+  /** The address of a small file's data, whose item is writable and no snapshot's from then on. */
   #extentAddress(ino: Ino): Address {
     const { tree } = this.#state;
-    if (!tree.find(ino, KIND_EXTENT, 0)) throw new CorruptionError(`inode ${ino}`, 'its extent is missing');
+    if (!tree.modify(ino, KIND_EXTENT, 0)) throw new CorruptionError(`inode ${ino}`, 'its extent is missing');
     return asAddress(readU64(tree.words, tree.valueWord));
   }
 
@@ -82,6 +83,7 @@ export class DataChanges {
       tree.remove(inode.ino, KIND_EXTENT, 0);
     } else if (hasBlob(inode.storage)) {
       this.#parts.remove(inode.ino, 0, Number.POSITIVE_INFINITY);
+      tree.modify(inode.ino, KIND_INODE, 0);
       store.releaseBlob(inode.blob);
     }
     inode.storage = STORAGE_NONE;
@@ -139,6 +141,7 @@ export class DataChanges {
 
   branchBlob(operation: BranchBlobOperation): void {
     const inode = loadInode(this.#state, this.#inode, operation.ino);
+    this.#state.tree.modify(inode.ino, KIND_INODE, 0);
     this.#parts.branch(inode);
     this.#giveBlob(inode, operation.blob);
     if (!this.#parts.isEmpty(inode.ino)) inode.storage = STORAGE_PARTS;

@@ -81,7 +81,7 @@ export class NameChanges {
 
   #removeEntry(parent: Ino, minor: number): void {
     const { tree, strings, entries } = this.#state;
-    if (!tree.find(parent, KIND_DIRENT, minor)) throw new CorruptionError(`inode ${parent}`, 'an entry is missing');
+    if (!tree.modify(parent, KIND_DIRENT, minor)) throw new CorruptionError(`inode ${parent}`, 'an entry is missing');
     strings.release(entries.nameAddress());
     tree.remove(parent, KIND_DIRENT, minor);
   }
