@@ -3,13 +3,16 @@
  *
  *     npm run crash -- --seed N        the history of one seed
  *     npm run crash -- --minutes M     as many as fit, from a random seed on or from --seed; stops at the first violation
+ *     … --snapshots                    histories with snapshots, rollbacks and resets in them
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { describeViolation, newStore, runSeed } from '../test/crash/campaign.js';
 import { newTally } from '../test/crash/explore.js';
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, minutes: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { seed: { type: 'string' }, minutes: { type: 'string' }, snapshots: { type: 'boolean' } },
+});
 const numberOf = (name: string, text: string | undefined): number | undefined => {
   if (text === undefined) return undefined;
   const value = Number(text);
@@ -30,10 +33,10 @@ const end = performance.now() + (minutes ?? 0) * 60_000;
 const tally = newTally();
 const store = await newStore();
 for (let seed = first; ; seed++) {
-  const found = await runSeed(store, seed, tally);
+  const found = await runSeed(store, seed, tally, values.snapshots);
   if (found !== undefined) {
     console.log(await describeViolation(store, seed, found));
-    console.log(`Replay it with: npm run crash -- --seed ${seed}`);
+    console.log(`Replay it with: npm run crash -- --seed ${seed}${values.snapshots ? ' --snapshots' : ''}`);
     process.exitCode = 1;
     break;
   }

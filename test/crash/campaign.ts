@@ -20,10 +20,10 @@ export async function newStore(): Promise<SimulatedDisk> {
 }
 
 /** The history of a seed, and how it is crashed. Small seeds are no simpler than large ones. */
-function planOf(seed: number, tally: Tally): { steps: Step[]; options: ExploreOptions } {
+function planOf(seed: number, tally: Tally, hasSnapshots: boolean): { steps: Step[]; options: ExploreOptions } {
   const random = new Random(seed);
   const length = random.pick([5, 10, 20, 40, 80]);
-  const steps = randomHistory(random, length);
+  const steps = randomHistory(random, length, hasSnapshots);
   // Long histories are crashed at fewer of their steps, so that each costs about the same.
   const crashPercent = Math.min(100, 300 / length);
   const options: ExploreOptions = {
@@ -39,8 +39,13 @@ function planOf(seed: number, tally: Tally): { steps: Step[]; options: ExploreOp
 }
 
 /** Runs the history of one seed. Returns the violation that it finds. */
-export async function runSeed(store: SimulatedDisk, seed: number, tally: Tally): Promise<FoundViolation | undefined> {
-  const { steps, options } = planOf(seed, tally);
+export async function runSeed(
+  store: SimulatedDisk,
+  seed: number,
+  tally: Tally,
+  hasSnapshots = false,
+): Promise<FoundViolation | undefined> {
+  const { steps, options } = planOf(seed, tally, hasSnapshots);
   return violationOf(store, steps, options);
 }
 
@@ -80,7 +85,7 @@ async function violationOf(
 
 /** A report of a violation, with the shortest history found that shows one. */
 export async function describeViolation(store: SimulatedDisk, seed: number, found: FoundViolation): Promise<string> {
-  const { options } = planOf(seed, { histories: 0, crashStates: 0, duringRecovery: 0 });
+  const { options } = planOf(seed, { histories: 0, crashStates: 0, duringRecovery: 0 }, false);
   const fails = async (steps: readonly Step[]): Promise<string | undefined> => {
     for (let attempt = 0; attempt <= 2; attempt++) {
       const random = new Random(attempt);

@@ -36,12 +36,26 @@ function dataProblem(
   kind: CrashKind,
   prefix: number,
 ): string | undefined {
+  for (const [name, snapshot] of past.states[prefix].snapshots) {
+    const problem = snapshotProblem(recovered.snapshots.get(name), snapshot);
+    if (problem !== undefined) return `snapshot ${name} after ${prefix} steps: ${problem}`;
+  }
   for (const { path, inode } of past.states[prefix].files()) {
     const shown = recovered.get(inode.ino);
     if (shown.content.equals(inode.content)) continue;
     const history = new FileHistory(inode, past, promises, prefix);
     const problem = kind === 'process death' ? history.exactProblem(shown) : history.lossProblem(shown);
     if (problem !== undefined) return `${path} (inode ${inode.ino}) after ${prefix} steps: ${problem}`;
+  }
+  return undefined;
+}
+
+/** A snapshot that is there is exact. */
+export function snapshotProblem(shown: State | undefined, expected: State): string | undefined {
+  for (const { path, inode } of expected.files()) {
+    const content = shown?.inodes.get(inode.ino)?.content ?? Buffer.alloc(0);
+    if (!content.equals(inode.content))
+      return `${path} (inode ${inode.ino}): ${describeDifference(content, inode.content)}`;
   }
   return undefined;
 }
@@ -103,7 +117,7 @@ class FileHistory {
     for (const { index, change } of this.#changes) {
       if (index > this.#prefix) break;
       if (change.kind === 'promote') floor = Math.max(floor, index - 1);
-      if (change.kind === 'rename') floor = Math.max(floor, index);
+      if (change.kind === 'rename' || change.kind === 'barrier') floor = Math.max(floor, index);
     }
     return floor;
   }

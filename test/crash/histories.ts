@@ -76,6 +76,21 @@ const WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
   [3, () => ({ op: 'forget' })],
   [18, (random) => ({ op: 'complete', index: random.below(8) })],
 ];
+const SNAPSHOTS = ['s', 't', 'u'];
+const KEPT = ['k', 'l'];
+
+/** The same of steps on snapshots, in histories that have them. */
+const SNAPSHOT_WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
+  [12, (random) => ({ op: 'snapshot', name: random.pick(SNAPSHOTS) })],
+  [6, (random) => ({ op: 'startSnapshot', name: random.pick(SNAPSHOTS) })],
+  [8, (random) => ({ op: 'destroy', name: random.pick([...SNAPSHOTS, ...KEPT]) })],
+  [6, (random) => ({ op: 'rollback', name: random.pick([...SNAPSHOTS, ...KEPT]), keep: random.pick(KEPT) })],
+  [4, (random) => ({ op: 'rollback', name: random.pick(SNAPSHOTS) })],
+  [5, (random) => ({ op: 'reset', name: random.pick(SNAPSHOTS), path: random.pick(PATHS), keep: random.pick(KEPT) })],
+  [4, (random) => ({ op: 'restore', name: random.pick(SNAPSHOTS), path: random.pick(PATHS), keep: random.pick(KEPT) })],
+  [8, () => ({ op: 'reap' })],
+];
+
 /** How lives end, within a history. */
 const ENDS: readonly ((random: Random) => Step)[] = [
   () => ({ op: 'kill' }),
@@ -83,26 +98,28 @@ const ENDS: readonly ((random: Random) => Step)[] = [
   (random) => ({ op: 'power', seed: random.below(1e6) }),
   () => ({ op: 'remount' }),
 ];
+const SNAPSHOT_WEIGHT_SUM = SNAPSHOT_WEIGHTS.reduce((sum, [weight]) => sum + weight, 0);
 const WEIGHT_SUM = WEIGHTS.reduce((sum, [weight]) => sum + weight, 0);
 
-function randomStep(random: Random): Step {
-  let at = random.below(WEIGHT_SUM);
-  for (const [weight, make] of WEIGHTS) {
+function randomStep(random: Random, hasSnapshots: boolean): Step {
+  const weights = hasSnapshots ? [...WEIGHTS, ...SNAPSHOT_WEIGHTS] : WEIGHTS;
+  let at = random.below(hasSnapshots ? WEIGHT_SUM + SNAPSHOT_WEIGHT_SUM : WEIGHT_SUM);
+  for (const [weight, make] of weights) {
     at -= weight;
     if (at < 0) return make(random);
   }
   return { op: 'forget' };
 }
 
-/** A history of several lives. */
-export function randomHistory(random: Random, length: number): Step[] {
+/** A history of several lives, with snapshots in it or not. */
+export function randomHistory(random: Random, length: number, hasSnapshots = false): Step[] {
   const steps: Step[] = [
     { op: 'mkdir', path: 'd' },
     { op: 'create', path: 'a' },
   ];
   const endPercent = random.pick([0, 3, 10]);
   for (let count = 0; count < length; count++) {
-    steps.push(random.below(100) < endPercent ? random.pick(ENDS)(random) : randomStep(random));
+    steps.push(random.below(100) < endPercent ? random.pick(ENDS)(random) : randomStep(random, hasSnapshots));
   }
   return steps;
 }

@@ -19,6 +19,13 @@ export type Step =
   | { readonly op: 'startFsync'; readonly path: string }
   | { readonly op: 'commit' | 'checkpoint' | 'startCommit' | 'startCheckpoint' | 'forget' }
   | { readonly op: 'complete'; readonly index: number }
+  /** A snapshot, waited for or not; one that goes; the state of one comes back, with the present one kept as `keep` or given up. */
+  | { readonly op: 'snapshot' | 'startSnapshot' | 'destroy'; readonly name: string }
+  | { readonly op: 'rollback'; readonly name: string; readonly keep?: string }
+  /** A rollback that leaves what is at a path as it is, or that is of what is at that path alone. */
+  | { readonly op: 'reset' | 'restore'; readonly name: string; readonly path: string; readonly keep: string }
+  /** Destroyed trees are given up. */
+  | { readonly op: 'reap' }
   /** The volume is left and opened again: properly, after the death of the process, or after a loss of power. */
   | { readonly op: 'remount' | 'kill' }
   | { readonly op: 'power'; readonly seed: number };
@@ -46,7 +53,9 @@ export type DataChange =
   | { readonly kind: 'write'; readonly from: number; readonly to: number }
   | { readonly kind: 'cut'; readonly size: number }
   | { readonly kind: 'promote' }
-  | { readonly kind: 'rename' };
+  | { readonly kind: 'rename' }
+  /** Nothing that comes after it counts before all data written before it is durable. */
+  | { readonly kind: 'barrier' };
 
 export interface Outcome {
   readonly state: State;
@@ -70,10 +79,13 @@ export class Refusal extends Error {}
 
 export class State {
   readonly inodes: ReadonlyMap<number, ModelInode>;
+  /** What each snapshot shows. */
+  readonly snapshots: ReadonlyMap<string, State>;
   #skeleton: string | undefined;
 
-  constructor(inodes: ReadonlyMap<number, ModelInode>) {
+  constructor(inodes: ReadonlyMap<number, ModelInode>, snapshots: ReadonlyMap<string, State> = new Map()) {
     this.inodes = inodes;
+    this.snapshots = snapshots;
   }
 
   get(ino: number): ModelInode {
@@ -96,7 +108,11 @@ export class State {
 
   /** Everything but the data of files, as text: two states with the same skeleton have the same metadata. */
   get skeleton(): string {
-    this.#skeleton ??= this.#describe(ROOT_INO, '');
+    if (this.#skeleton === undefined) {
+      const snapshots = [...this.snapshots].sort(([a], [b]) => (a < b ? -1 : 1));
+      const shown = snapshots.map(([name, { skeleton }]) => `snapshot ${name}:\n${skeleton}`);
+      this.#skeleton = [this.#describe(ROOT_INO, ''), ...shown].join('\n');
+    }
     return this.#skeleton;
   }
 
@@ -331,6 +347,18 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
     case 'startFsync':
       base.resolve(step.path);
       return { state: base, data: draft.data };
+    case 'snapshot':
+    case 'startSnapshot':
+    case 'destroy':
+    case 'rollback':
+      return applyToSnapshots(base, step);
+    case 'reset':
+    case 'restore':
+      // What it leads to is read from the volume afterwards; the model knows when it is refused.
+      if (!base.snapshots.has(step.name)) throw new Refusal('no-such-snapshot');
+      if (base.snapshots.has(step.keep)) throw new Refusal('exists');
+      return withBarrier(base, base);
+    case 'reap':
     case 'commit':
     case 'checkpoint':
     case 'startCommit':
@@ -342,7 +370,36 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
     case 'power':
       return { state: base, data: draft.data };
   }
-  return { state: new State(draft.inodes), data: draft.data };
+  return { state: new State(draft.inodes, base.snapshots), data: draft.data };
+}
+
+type SnapshotStep = Exclude<Extract<Step, { readonly name: string }>, { readonly path: string }>;
+
+function applyToSnapshots(base: State, step: SnapshotStep): Outcome {
+  const snapshots = new Map(base.snapshots);
+  const present = new State(base.inodes);
+  const named = snapshots.get(step.name);
+  if (step.op === 'snapshot' || step.op === 'startSnapshot') {
+    if (named !== undefined) throw new Refusal('exists');
+    snapshots.set(step.name, present);
+    return withBarrier(base, new State(base.inodes, snapshots));
+  }
+  if (named === undefined) throw new Refusal('no-such-snapshot');
+  if (step.op === 'destroy') {
+    snapshots.delete(step.name);
+    return { state: new State(base.inodes, snapshots), data: new Map() };
+  }
+  if (step.op === 'rollback' && step.keep !== undefined) {
+    if (snapshots.has(step.keep)) throw new Refusal('exists');
+    snapshots.set(step.keep, present);
+  }
+  return withBarrier(base, new State(named.inodes, snapshots));
+}
+
+/** The outcome of a step that counts only when all data before it is durable. */
+function withBarrier(before: State, state: State): Outcome {
+  const inodes = new Set([...before.inodes.keys(), ...state.inodes.keys()]);
+  return { state, data: new Map([...inodes].map((ino) => [ino, [{ kind: 'barrier' }]])) };
 }
 
 function checkNoCycle(base: State, moved: number, to: string): void {

@@ -5,14 +5,18 @@
  * was opened, which is durable. A step is issued, then it returns; a sync that resolves makes a number of steps durable.
  */
 import { Errno } from '../../src/errors/errno.js';
+import { StoreError } from '../../src/errors/store-error.js';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
 import type { Geometry } from '../../src/store/geometry.js';
-import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
+import { asIno, type Ino, MAIN_VOLUME, ROOT_INO } from '../../src/store/units.js';
+import { MAIN_NAME } from '../../src/volume/dataset.js';
+import { Datasets } from '../../src/volume/datasets.js';
 import type { Durability, StoreOptions } from '../../src/volume/options.js';
 import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
+import { snapshotProblem } from './checker.js';
 import {
   applyStep,
   type DataChange,
@@ -25,7 +29,7 @@ import {
   XATTR_NAME,
 } from './model.js';
 import type { SimulatedDisk } from './simulated-disk.js';
-import { readVolume } from './volume-state.js';
+import { readStore } from './volume-state.js';
 
 /** Small, so that segments are changed often and disks are cheap. */
 export const GEOMETRY_SMALL: Geometry = {
@@ -38,6 +42,8 @@ const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 /** The time of state 0 of the first life, in seconds since 1970; each step takes one. */
 const EPOCH_SECONDS = 1_000_000_000;
 const NEVER_MS = 0x7fff_ffff;
+
+type RollbackStep = Extract<Step, { readonly op: 'rollback' | 'reset' | 'restore' }>;
 
 /** A violation of what was promised. */
 export class Violation extends Error {}
@@ -134,7 +140,7 @@ export class Session implements Past {
     const store = await settle(disk, opened, options.pick);
     const volume = store.main;
     const filesystem = new FileSystem(volume, { atime: 'noatime' });
-    return new Session(disk, store, volume, filesystem, clock, await readVolume(volume, filesystem), options);
+    return new Session(disk, store, volume, filesystem, clock, await readStore(store), options);
   }
 
   private constructor(
@@ -197,7 +203,8 @@ export class Session implements Past {
       if (refusal !== '') throw new Violation(`${step.op} should be refused with ${refusal}`);
     } catch (error) {
       // Which of two refusals comes first depends on the order of the lookups, which is the transport's.
-      if (!(error instanceof Errno) || refusal === '') throw error;
+      const isRefusal = error instanceof Errno || error instanceof StoreError;
+      if (!isRefusal || refusal === '') throw error;
     }
     this.#returned = index;
     const commit = this.filesystem.pendingCommit();
@@ -323,6 +330,28 @@ export class Session implements Past {
       case 'forget':
         for (const ino of [...volume.state.orphans]) filesystem.forget(asIno(ino));
         return;
+      case 'snapshot':
+        await this.#whenDurable(this.#snapshot(step.name), index, 'all');
+        return;
+      case 'startSnapshot':
+        if (this.store.state.catalog.snapshotNamed(MAIN_VOLUME, step.name) !== undefined) {
+          throw new StoreError('exists', step.name);
+        }
+        this.#noteWhenDurable(this.#snapshot(step.name), index, 'all');
+        return;
+      case 'destroy': {
+        const snapshot = this.#datasets.snapshot(MAIN_NAME, step.name);
+        await this.#whenDurable(this.#datasets.destroy(snapshot), index, 'all');
+        return;
+      }
+      case 'rollback':
+      case 'reset':
+      case 'restore':
+        await this.#rollBack(step, index);
+        return;
+      case 'reap':
+        while (this.store.hasDying) await new Promise((resolve) => setImmediate(resolve));
+        return;
       case 'complete':
         if (this.disk.pendingSyncs > 0) this.disk.completeSync(step.index % this.disk.pendingSyncs);
         await new Promise((resolve) => setImmediate(resolve));
@@ -332,6 +361,26 @@ export class Session implements Past {
       case 'power':
         throw new Error(`a session ends with ${step.op}`);
     }
+  }
+
+  get #datasets(): Datasets {
+    return new Datasets(this.store);
+  }
+
+  async #snapshot(name: string): Promise<void> {
+    await this.#datasets.createSnapshot(MAIN_NAME, name);
+  }
+
+  async #rollBack(step: RollbackStep, index: number): Promise<void> {
+    const snapshot = this.#datasets.snapshot(MAIN_NAME, step.name);
+    const rolledBack = this.#datasets.rollBack(MAIN_NAME, snapshot, {
+      keepAs: step.keep,
+      carried: step.op === 'reset' ? [step.path] : [],
+      path: step.op === 'restore' ? step.path : '',
+    });
+    // The outcome of carrying something over is taken from the volume; that it is there wholly or not at all is what is checked.
+    if (step.op !== 'rollback') this.states[index] = await readStore(this.store);
+    await this.#whenDurable(rolledBack, index, 'all');
   }
 
   async #whenDurable(promise: Promise<void>, index: number, what: number | 'all'): Promise<void> {
@@ -370,12 +419,16 @@ export class Session implements Past {
 
   /** What the volume shows now must be the model's present, byte for byte. */
   async compare(): Promise<void> {
-    const shown = await readVolume(this.volume, this.filesystem);
+    const shown = await readStore(this.store);
     if (shown.skeleton !== this.present.skeleton) {
       throw new Violation(`the volume shows\n${shown.skeleton}\nin place of\n${this.present.skeleton}`);
     }
     for (const { path, inode } of this.present.files()) {
       if (!shown.get(inode.ino).content.equals(inode.content)) throw new Violation(`${path} has other content`);
+    }
+    for (const [name, snapshot] of this.present.snapshots) {
+      const problem = snapshotProblem(shown.snapshots.get(name), snapshot);
+      if (problem !== undefined) throw new Violation(`snapshot ${name}: ${problem}`);
     }
   }
 }

@@ -214,7 +214,8 @@ function inodeProblem(volume: VolumeState, census: TreeCensus, ino: number, inod
   if ((inode.storage === STORAGE_PACK) !== census.extents.has(ino)) return 'and its extent disagree';
   if ((inode.storage === STORAGE_PARTS) !== census.withParts.has(ino)) return 'and its parts disagree';
   if (hasBlob(inode.storage) !== (inode.blob !== 0)) return 'and its blob disagree';
-  if (!isOrphan && ino !== ROOT_INO && (inode.nlink === 1 || directory)) {
+  const isKnown = directory || inode.parent !== 0;
+  if (!isOrphan && ino !== ROOT_INO && isKnown) {
     if (census.leadsTo.get(`${inode.parent}/${inode.nameMinor}`) !== ino) return 'is not where its parent has its name';
   }
   return partsProblem(volume, inode);

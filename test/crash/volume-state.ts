@@ -1,18 +1,29 @@
 /**
- * What a volume shows to those who use it, read into a state of the model.
+ * What a store shows to those who use it, read into a state of the model.
  */
 import { Attributes } from '../../src/filesystem/attributes.js';
-import type { FileSystem } from '../../src/filesystem/filesystem.js';
+import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { asIno, ROOT_INO } from '../../src/store/units.js';
-import { Inode, STORAGE_BLOB } from '../../src/volume/inode.js';
+import { hasBlob, Inode } from '../../src/volume/inode.js';
 import { isDirectory, isRegular, isSymlink } from '../../src/volume/mode.js';
+import type { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
 import { type ModelInode, State } from './model.js';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
-/** Reads everything that has a name. Throws what the volume throws. */
-export async function readVolume(volume: Volume, filesystem: FileSystem): Promise<State> {
+/** Reads what the volume `main` and its snapshots show. Throws what the store throws. */
+export async function readStore(store: Store): Promise<State> {
+  const snapshots = new Map<string, State>();
+  for (const dataset of store.state.catalog.snapshots(store.main.state.dataset.id)) {
+    snapshots.set(dataset.name, new State(await readVolume(store.snapshot(dataset))));
+  }
+  return new State(await readVolume(store.main), snapshots);
+}
+
+/** Reads everything that has a name. */
+async function readVolume(volume: Volume): Promise<Map<number, ModelInode>> {
+  const filesystem = new FileSystem(volume, { atime: 'noatime' });
   const inodes = new Map<number, ModelInode>();
   const waiting: number[] = [ROOT_INO];
   for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
@@ -21,7 +32,7 @@ export async function readVolume(volume: Volume, filesystem: FileSystem): Promis
     inodes.set(number, inode);
     waiting.push(...inode.entries.values());
   }
-  return new State(inodes);
+  return inodes;
 }
 
 async function readInode(volume: Volume, filesystem: FileSystem, number: number): Promise<ModelInode> {
@@ -51,7 +62,7 @@ async function readInode(volume: Volume, filesystem: FileSystem, number: number)
     ctime: attributes.ctimeSeconds,
     xattrs: new Map(names.map((name) => [text(name), text(filesystem.getExtendedAttribute(ino, name))])),
     content,
-    isBlob: isRegular(mode) && record.storage === STORAGE_BLOB,
+    isBlob: isRegular(mode) && hasBlob(record.storage),
     target: isSymlink(mode) ? text(filesystem.readSymlink(ino)) : '',
     entries,
   };
