@@ -10,6 +10,20 @@ import { compareKey, highWord, joinWords, KEY_WORDS, keyWord2, lowWord } from '.
 import { branchSlot, countOf, LEVEL_MAX, leafSlot, levelOf, WORD_BIRTH } from './page.js';
 import type { PageStore } from './page-store.js';
 
+/** The child that a branch slot points to, checked to be the page that it was when the slot was written. Throws CorruptionError. */
+export function childPage(pages: PageStore, words: Uint32Array, slot: number, level: number): PageNumber {
+  const page = asPageNumber(words[slot + KEY_WORDS]);
+  const childWords = pages.words(page);
+  const childBase = pages.base(page);
+  if (
+    levelOf(childWords, childBase) !== level - 1 ||
+    childWords[childBase + WORD_BIRTH] !== words[slot + KEY_WORDS + 1]
+  ) {
+    throw new CorruptionError(`page ${page}`, 'not the page that its parent points to');
+  }
+  return page;
+}
+
 export class TreeCursor {
   protected readonly pages: PageStore;
   protected rootPage: PageNumber;
@@ -149,18 +163,9 @@ export class TreeCursor {
     return false;
   }
 
-  /** The child that a branch slot points to, checked to be the page that it was when the slot was written. */
+  /** The child that a branch slot points to, checked. */
   protected child(words: Uint32Array, slot: number, level: number): PageNumber {
-    const page = asPageNumber(words[slot + KEY_WORDS]);
-    const childWords = this.pages.words(page);
-    const childBase = this.pages.base(page);
-    if (
-      levelOf(childWords, childBase) !== level - 1 ||
-      childWords[childBase + WORD_BIRTH] !== words[slot + KEY_WORDS + 1]
-    ) {
-      throw new CorruptionError(`page ${page}`, 'not the page that its parent points to');
-    }
-    return page;
+    return childPage(this.pages, words, slot, level);
   }
 
   /** Moves a position that is past the end of its leaf to the first slot of the next one. */
