@@ -6,16 +6,9 @@
  * - Space for all that an operation needs is reserved before it is logged: it happens wholly or is refused (ENOSPC).
  * - After damage or a failed sync nothing is changed any more (`readOnlyReason`): what is on disk stays as recovery needs it.
  */
-import { CorruptionError } from '../errors/corruption.js';
 import { EIO, EROFS } from '../errors/errno.js';
 import { type Disk, DiskError } from '../store/disk.js';
-import {
-  chooseSuperblock,
-  FORMAT_VERSION,
-  FORMAT_WITHOUT_CATALOG,
-  type Superblock,
-  SuperblockFile,
-} from '../store/superblock.js';
+import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
 import { asLsn, type BlobId, type DatasetId, type Ino, type Lsn, MAIN_VOLUME } from '../store/units.js';
 import { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
@@ -25,14 +18,15 @@ import { Committer } from './committer.js';
 import { Compactor } from './compaction.js';
 import { createStore } from './create.js';
 import { type Dataset, MAIN_NAME } from './dataset.js';
+import { figuresOf } from './figures.js';
 import { type Timestamp, timestampOf } from './inode.js';
 import { isLackOfSpace, type MaintainedStore, Maintenance } from './maintenance.js';
+import { bringUpToDate } from './opening.js';
 import type { Operation } from './operation.js';
 import { encodedBytesMax, encodeOperation, operationCode } from './operation-codec.js';
 import { NO_RECOVERY, type RecoveryReport, type StoreOptions, type StoreStatus } from './options.js';
-import { loadOrphans } from './orphans.js';
 import { Reaper } from './reaper.js';
-import { barrierOf, replay } from './recovery.js';
+import { barrierOf } from './recovery.js';
 import { reserveFor } from './reserve.js';
 import { StoreState, type VolumeState } from './state.js';
 import { Volume } from './volume.js';
@@ -115,33 +109,33 @@ export class Store implements MaintainedStore {
       geometry,
       createdMs: superblock.createdMs,
       mountCount: this.#mountCount,
-      bootId: options.bootId.replaceAll('-', ''),
+      bootId: this.#bootId,
     };
     this.#checkpointer = new Checkpointer(this.state, this.#log, this.#superblockFile, identity, superblock.sequence);
+  }
+
+  /** Of this host, 32 hexadecimal digits. */
+  get #bootId(): string {
+    return this.#options.bootId.replaceAll('-', '');
   }
 
   /** Recovers, and begins a new stretch of the log. */
   async #start(): Promise<void> {
     const startedMs = performance.now();
-    const { lsn, clean, bootId } = this.#superblock;
+    const { lsn, clean } = this.#superblock;
     const checkpointer = this.#checkpointer;
     if (checkpointer === undefined) return;
     // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
     this.#superblockFile?.syncNow();
-    if (this.#superblock.version === FORMAT_WITHOUT_CATALOG) this.#addCatalog(checkpointer);
-    else checkpointer.bookkeeping.load();
-    this.#checkWhatIsFound();
-    const powerLoss = !clean && bootId !== this.#options.bootId.replaceAll('-', '');
-    const replayed = clean
-      ? { operations: 0, filesClamped: 0, end: lsn }
-      : replay(this.state, this.#applier, this.#log, lsn, powerLoss);
+    const { bookkeeping } = checkpointer;
+    const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
     const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
     if (this.#options.resume !== true) this.state.appliedRequests.clear();
     this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
     await checkpointer.run(false);
     this.#recovery = {
       clean,
-      powerLoss,
+      powerLoss: replayed.powerLoss,
       operationsReplayed: replayed.operations,
       orphansReclaimed: orphans,
       filesClamped: replayed.filesClamped,
@@ -157,29 +151,6 @@ export class Store implements MaintainedStore {
       this.#options.commitIntervalMs,
     );
     if (this.hasDying) this.#maintenance.reap();
-  }
-
-  /** A store of format 1 gets the catalog that its state was opened with; the first checkpoint makes it a store of this format. */
-  #addCatalog({ bookkeeping }: Checkpointer): void {
-    const { pages, catalog } = this.state;
-    const main = this.state.volume(MAIN_VOLUME);
-    pages.reserve(PAGES_PER_OPERATION + Math.ceil(pages.file.capacity / 1024));
-    loadOrphans(main);
-    bookkeeping.takeFrom(main);
-    catalog.add(main.dataset);
-  }
-
-  /**
-   * Refuses a superblock that is not the last one written. When that is damaged, its predecessor takes its place; but what the
-   * predecessor needs may have been used again, and then what was promised since would be missing without a word.
-   */
-  #checkWhatIsFound(): void {
-    const { lsn, clean, epoch, root } = this.#superblock;
-    this.#log.checkNoDuplicates();
-    if (!clean && !this.#log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
-    const birth = this.state.pages.file.birth(root);
-    if (birth > epoch)
-      throw new CorruptionError(`page ${root}`, `made in epoch ${birth}, after the superblock's ${epoch}`);
   }
 
   get recovery(): RecoveryReport {
@@ -420,8 +391,8 @@ export class Store implements MaintainedStore {
   }
 
   status(): StoreStatus {
-    const { pages, strings, packs, volumes } = this.state;
     return {
+      ...figuresOf(this.state, this.#log),
       uuid: this.#superblock.uuid,
       label: this.#superblock.label,
       formatVersion: FORMAT_VERSION,
@@ -429,16 +400,6 @@ export class Store implements MaintainedStore {
       durability: this.#options.durability,
       commitIntervalMs: this.#options.commitIntervalMs,
       readOnlyReason: this.#readOnlyReason,
-      inodes: volumes.reduce((sum, { dataset }) => sum + dataset.inodes, 0),
-      dataBytes: volumes.reduce((sum, { dataset }) => sum + dataset.dataBytes, 0),
-      bytes: {
-        nodes: pages.file.byteLength,
-        strings: strings.arena.byteLength,
-        packs: packs.arena.byteLength,
-        log: this.#log.byteLength,
-      },
-      epoch: pages.epoch,
-      lsn: this.#log.tail,
       recovery: this.recovery,
     };
   }
