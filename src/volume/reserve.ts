@@ -10,6 +10,13 @@ import { orphanChangesMax } from './orphans.js';
 import type { StoreState, VolumeState } from './state.js';
 import { type Extent, measure, resolvePath } from './transplant.js';
 
+/** Free pages that only operations which free something may use, so that a full store can be emptied. */
+const PAGES_KEPT_FOR_FREEING = 256;
+const FREEING: ReadonlySet<Operation['type']> = new Set(['unlink', 'removeXattr', 'resize', 'destroy']);
+
+/** Free pages that an operation leaves for those that free something. */
+export const pagesKept = ({ type }: Operation): number => (FREEING.has(type) ? 0 : PAGES_KEPT_FOR_FREEING);
+
 /** A symlink or a directory that inherits two access control lists: name, target, and two strings for each list. */
 const STRINGS_PER_OPERATION = 6;
 

@@ -27,13 +27,9 @@ import { encodedBytesMax, encodeOperation, operationCode } from './operation-cod
 import { NO_RECOVERY, type RecoveryReport, type StoreOptions, type StoreStatus } from './options.js';
 import { Reaper } from './reaper.js';
 import { barrierOf } from './recovery.js';
-import { reserveFor } from './reserve.js';
+import { pagesKept, reserveFor } from './reserve.js';
 import { StoreState, type VolumeState } from './state.js';
 import { Volume } from './volume.js';
-
-/** Free pages that only operations which free something may use, so that a full store can be emptied. */
-const PAGES_KEPT_FOR_FREEING = 256;
-const FREEING: ReadonlySet<Operation['type']> = new Set(['unlink', 'removeXattr', 'resize', 'destroy']);
 
 export class Store implements MaintainedStore {
   readonly #disk: Disk;
@@ -213,15 +209,11 @@ export class Store implements MaintainedStore {
     return this.state.counters.nextBlob;
   }
 
-  /**
-   * Logs and applies an operation on a volume that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing
-   * changed.
-   */
+  /** Logs and applies an operation that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing changed. */
   perform(volume: DatasetId, operation: Operation, request: number): void {
     this.assertWritable();
-    const kept = FREEING.has(operation.type) ? 0 : PAGES_KEPT_FOR_FREEING;
     try {
-      reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + kept);
+      reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + pagesKept(operation));
       this.#append(volume, operation, request);
     } catch (error) {
       if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();

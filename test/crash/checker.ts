@@ -6,8 +6,8 @@
  *   to the metadata. The data of blobs is exact as of the last sync; each sector that was written since is old or new, and the
  *   size lies between. A file that was renamed shows what it held then, or what was written to it later.
  */
-import type { ModelInode, State } from './model.js';
-import { type DatedChange, type Past, type Promises, Violation } from './session.js';
+import type { ModelInode, State } from './model-state.js';
+import { type DatedChange, type Past, type Promises, Violation } from './promises.js';
 
 const SECTOR_BYTES = 512;
 

@@ -11,7 +11,8 @@ import { Random } from '../random.js';
 import { newStore } from './campaign.js';
 import { type ExploreOptions, explore, FoundViolation, newTally } from './explore.js';
 import { ALPHABET, formatHistory } from './histories.js';
-import { applyStep, type State, type Step } from './model.js';
+import { applyStep, type Step } from './model.js';
+import type { State } from './model-state.js';
 import { Session } from './session.js';
 
 const LENGTH_MAX = Number(process.env.RAZORFS_CRASH_LENGTH ?? 4);

@@ -17,17 +17,9 @@ import type { Durability, StoreOptions } from '../../src/volume/options.js';
 import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
 import { snapshotProblem } from './checker.js';
-import {
-  applyStep,
-  type DataChange,
-  type Outcome,
-  payload,
-  Refusal,
-  SKIPPED,
-  type State,
-  type Step,
-  XATTR_NAME,
-} from './model.js';
+import { applyStep, type Outcome, payload, SKIPPED, type Step, XATTR_NAME } from './model.js';
+import { Refusal, type State } from './model-state.js';
+import { type DatedChange, type Past, type Promises, Violation } from './promises.js';
 import type { SimulatedDisk } from './simulated-disk.js';
 import { readStore } from './volume-state.js';
 
@@ -44,32 +36,6 @@ const EPOCH_SECONDS = 1_000_000_000;
 const NEVER_MS = 0x7fff_ffff;
 
 type RollbackStep = Extract<Step, { readonly op: 'rollback' | 'reset' | 'restore' }>;
-
-/** A violation of what was promised. */
-export class Violation extends Error {}
-
-/** What has been promised so far. */
-export interface Promises {
-  /** Steps that have returned, and steps that were issued: at most one more. */
-  readonly returned: number;
-  readonly issued: number;
-  /** Steps whose metadata is durable. */
-  readonly durable: number;
-  /** Steps whose data is durable, for every file and by inode. */
-  readonly dataDurable: number;
-  readonly fileDurable: ReadonlyMap<number, number>;
-}
-
-export interface DatedChange {
-  readonly index: number;
-  readonly change: DataChange;
-}
-
-/** What a history did: the states that it went through and the changes to the data of each inode. */
-export interface Past {
-  readonly states: readonly State[];
-  readonly changes: ReadonlyMap<number, readonly DatedChange[]>;
-}
 
 /** Lets the promise settle, completing disk syncs in an order that `pick` chooses. */
 export async function settle<T>(disk: SimulatedDisk, promise: Promise<T>, pick = (_count: number) => 0): Promise<T> {

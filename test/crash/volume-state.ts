@@ -8,7 +8,7 @@ import { hasBlob, Inode } from '../../src/volume/inode.js';
 import { isDirectory, isRegular, isSymlink } from '../../src/volume/mode.js';
 import type { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
-import { type ModelInode, State } from './model.js';
+import { type ModelInode, State } from './model-state.js';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
