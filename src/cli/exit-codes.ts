@@ -86,6 +86,8 @@ const OF_MOUNT_ERROR: Readonly<Record<MountErrorCode, ExitCode>> = {
   'daemon-failed': EXIT.failure,
   'no-answer': EXIT.failure,
   'no-permission': EXIT.permission,
+  interrupted: EXIT.failure,
+  'flush-failed': EXIT.failure,
 };
 
 const TABLES: Readonly<Record<string, Readonly<Record<string, ExitCode>>>> = {

@@ -71,3 +71,9 @@ export function formatCount(count: number): string {
 export function formatNumberOf(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
+
+/** Writes a time (milliseconds since 1970) as the people of this machine's time zone know it, to the second: `2026-11-20 14:03:09`. */
+export function formatTime(milliseconds: number): string {
+  const local = milliseconds - new Date(milliseconds).getTimezoneOffset() * 60_000;
+  return new Date(local).toISOString().slice(0, 19).replace('T', ' ');
+}

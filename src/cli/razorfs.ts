@@ -10,6 +10,7 @@ import { mountCommand } from './mount.js';
 import { printError } from './output.js';
 import { restartCommand } from './restart.js';
 import { scrubCommand } from './scrub.js';
+import { snapshotCommand } from './snapshot.js';
 import { statusCommand } from './status.js';
 import { umountCommand } from './umount.js';
 
@@ -31,6 +32,13 @@ function version(): string {
   return description.version;
 }
 
+/** Commands below others speak and fail as the program does. */
+function withSettingsOf(parent: Command, command: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const below of command.commands) withSettingsOf(command, below);
+  return command;
+}
+
 function program(): Command {
   const root = new Command('razorfs')
     .description('A persistent, crash-safe file system in one directory, mounted with one command.')
@@ -47,9 +55,10 @@ function program(): Command {
     statusCommand(),
     restartCommand(),
     scrubCommand(),
+    snapshotCommand(),
     mkfsCommand(),
   ]) {
-    root.addCommand(command.copyInheritedSettings(root), { isDefault: command.name() === 'mount' });
+    root.addCommand(withSettingsOf(root, command), { isDefault: command.name() === 'mount' });
   }
   return root;
 }

@@ -37,20 +37,8 @@ export class ControlClient {
    * user may not ask.
    */
   static async connect(store: string): Promise<ControlClient | undefined> {
-    let directory: SocketDirectory | undefined;
-    try {
-      directory = new SocketDirectory(store);
-      return new ControlClient(await connectTo(directory.socketPath));
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EACCES' || code === 'EPERM') {
-        const message = `The store ${store} belongs to another user.`;
-        throw new MountError('no-permission', message, 'Try again as its owner or as root.');
-      }
-      return undefined;
-    } finally {
-      directory?.close();
-    }
+    const socket = await connectToDaemon(store);
+    return socket === undefined ? undefined : new ControlClient(socket);
   }
 
   /** The daemon's view of its mount; undefined when it ended meanwhile. Throws `no-answer` when it takes too long. */
@@ -121,6 +109,24 @@ export class ControlClient {
       }
       resolveEnd(end);
     });
+  }
+}
+
+/** A connection to the daemon that serves `store`: see `ControlClient.connect`. */
+export async function connectToDaemon(store: string): Promise<Socket | undefined> {
+  let directory: SocketDirectory | undefined;
+  try {
+    directory = new SocketDirectory(store);
+    return await connectTo(directory.socketPath);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EACCES' || code === 'EPERM') {
+      const message = `The store ${store} belongs to another user.`;
+      throw new MountError('no-permission', message, 'Try again as its owner or as root.');
+    }
+    return undefined;
+  } finally {
+    directory?.close();
   }
 }
 

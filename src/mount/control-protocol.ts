@@ -1,11 +1,15 @@
 /**
- * What is spoken on a mount's control socket, `<store>/control.sock`: one JSON value a line, requests one way and answers
+ * What is spoken on a store's control socket, `<store>/control.sock`: one JSON value a line, requests one way and answers
  * the other, in order. The socket can be opened by the store's owner and by root only.
  *
  * A client that stays connected until the daemon ends is told how it ended: `stopped` is the daemon's last line. A
  * connection that ends without it means that the daemon died.
+ *
+ * `run` makes the rest of the connection, both ways, that of one command: after the answer `running` follow frames
+ * (command-frames.ts).
  */
 import { closeSync, openSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
 import type { VolatileKind } from '../store/volatile.js';
 import type { StoreStatus } from '../volume/options.js';
 import type { ScrubStatus } from '../volume/scrub.js';
@@ -17,7 +21,17 @@ export type ScrubRequest =
   | { readonly command: 'scrub'; readonly bytesPerSecond: number }
   | { readonly command: 'scrub-status' | 'scrub-stop' };
 
-export type ControlRequest = { readonly command: 'status' | 'stop' | 'restart' } | ScrubRequest;
+/** A command on the store (commands/registry.ts). */
+export interface RunRequest {
+  readonly command: 'run';
+  readonly name: string;
+  readonly args: object;
+  /** The mount point that the command was given; empty where it was given the store. */
+  readonly mountPoint: string;
+  readonly caller: { readonly uid: number; readonly gid: number };
+}
+
+export type ControlRequest = { readonly command: 'status' | 'stop' | 'restart' } | ScrubRequest | RunRequest;
 
 export const CONTROL_COMMANDS: readonly ControlRequest['command'][] = [
   'status',
@@ -26,6 +40,7 @@ export const CONTROL_COMMANDS: readonly ControlRequest['command'][] = [
   'scrub',
   'scrub-status',
   'scrub-stop',
+  'run',
 ];
 
 export type ControlAnswer =
@@ -38,6 +53,8 @@ export type ControlAnswer =
   | { readonly answer: 'restarting' }
   /** The daemon has ended. `error` is empty when the store was left clean. */
   | { readonly answer: 'stopped'; readonly error: string }
+  /** The command runs: frames follow. */
+  | { readonly answer: 'running' }
   | { readonly answer: 'refused'; readonly message: string };
 
 /** What a serving process knows of its mount. */
@@ -64,12 +81,14 @@ export interface MountStatus {
 /** The longest line that either side takes, in characters. */
 const LINE_LENGTH_MAX = 1 << 20;
 
-/** Splits a stream of text into lines; throws when one grows beyond the bound. */
+/** Splits a stream of UTF-8 into lines; throws when one grows beyond the bound. */
 export class LineSplitter {
+  readonly #decoder = new StringDecoder('utf8');
   #rest = '';
 
-  *split(chunk: string): Generator<string> {
-    const parts = (this.#rest + chunk).split('\n');
+  *split(chunk: Buffer | string): Generator<string> {
+    const text = typeof chunk === 'string' ? chunk : this.#decoder.write(chunk);
+    const parts = (this.#rest + text).split('\n');
     this.#rest = parts.pop() ?? '';
     if (this.#rest.length > LINE_LENGTH_MAX) {
       throw new Error('control line too long');

@@ -7,12 +7,15 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ScrubStatus } from '../volume/scrub.js';
+import { CommandServer, type CommandSurroundings, type CommandTable } from './command-server.js';
+import { storeCommand } from './commands/registry.js';
 import {
   CONTROL_COMMANDS,
   type ControlAnswer,
   type ControlRequest,
   LineSplitter,
   type MountStatus,
+  type RunRequest,
   SocketDirectory,
 } from './control-protocol.js';
 
@@ -34,6 +37,8 @@ export interface ControlledMount {
   scrub(bytesPerSecond: number): void;
   stopScrub(): void;
   scrubStatus(): ScrubStatus | null;
+  /** What a command needs that was given a mount point, or the store (empty). Throws MountError. */
+  commandSurroundings(mountPoint: string): CommandSurroundings;
 }
 
 export class ControlServer {
@@ -41,15 +46,22 @@ export class ControlServer {
   #mount: ControlledMount | undefined;
   readonly #server: Server;
   readonly #clients = new Set<Socket>();
+  readonly #commands: CommandServer;
+  #isWithdrawn = false;
+  #becomeServed!: (mount: ControlledMount) => void;
+  readonly #served: Promise<ControlledMount> = new Promise((resolve) => {
+    this.#becomeServed = resolve;
+  });
 
-  private constructor(store: string) {
+  private constructor(store: string, commands: CommandTable) {
+    this.#commands = new CommandServer(commands);
     this.#directory = new SocketDirectory(store);
     this.#server = createServer((client) => this.#receive(client));
   }
 
   /** Listens on the store's control socket. Answers begin with `serve`. */
-  static async open(store: string): Promise<ControlServer> {
-    const server = new ControlServer(store);
+  static async open(store: string, commands: CommandTable = storeCommand): Promise<ControlServer> {
+    const server = new ControlServer(store, commands);
     await server.#listen();
     return server;
   }
@@ -57,6 +69,7 @@ export class ControlServer {
   /** From now on, answers for `mount`. */
   serve(mount: ControlledMount): void {
     this.#mount = mount;
+    this.#becomeServed(mount);
   }
 
   async #listen(): Promise<void> {
@@ -78,11 +91,15 @@ export class ControlServer {
     });
   }
 
-  /** Removes the socket: nobody new connects. Those connected stay until `dismiss`. */
-  withdraw(): void {
+  /**
+   * Removes the socket: nobody new connects. Those connected stay until `dismiss`. Resolves when no command uses the store any more.
+   */
+  async withdraw(): Promise<void> {
+    this.#isWithdrawn = true;
     this.#server.close();
     rmSync(this.#directory.socketPath, { force: true });
     this.#directory.close();
+    await this.#commands.stop();
   }
 
   /** Tells all clients how the service ended and lets them go. */
@@ -107,22 +124,34 @@ export class ControlServer {
   #receive(client: Socket): void {
     const lines = new LineSplitter();
     this.#clients.add(client);
-    client.setEncoding('utf8');
     client.on('close', () => this.#clients.delete(client));
     client.on('error', () => client.destroy());
-    client.on('data', (chunk: string) => {
+    const onData = (chunk: Buffer): void => {
       try {
         for (const line of lines.split(chunk)) {
-          client.write(`${JSON.stringify(this.#answer(line))}\n`);
+          const request = parseRequest(line);
+          if (request?.command === 'run' && !this.#isWithdrawn) {
+            client.off('data', onData);
+            void this.#served.then((mount) => this.#run(client, request, mount));
+            return;
+          }
+          client.write(`${JSON.stringify(this.#answer(request))}\n`);
         }
       } catch {
         client.destroy();
       }
-    });
+    };
+    client.on('data', onData);
   }
 
-  #answer(line: string): ControlAnswer {
-    const request = parseRequest(line);
+  #run(client: Socket, request: RunRequest, mount: ControlledMount): void {
+    this.#clients.delete(client);
+    const answer: ControlAnswer = { answer: 'running' };
+    client.write(`${JSON.stringify(answer)}\n`);
+    this.#commands.run(client, request, () => mount.commandSurroundings(request.mountPoint));
+  }
+
+  #answer(request: ControlRequest | undefined): ControlAnswer {
     const mount = this.#mount;
     if (mount === undefined) {
       return { answer: 'refused', message: 'the mount is not ready yet' };
@@ -144,6 +173,7 @@ export class ControlServer {
         return { answer: 'scrub', scrub: mount.scrubStatus() };
       case 'scrub-status':
         return { answer: 'scrub', scrub: mount.scrubStatus() };
+      case 'run':
       case undefined:
         return { answer: 'refused', message: 'not a request that this version knows' };
     }
@@ -151,18 +181,25 @@ export class ControlServer {
 }
 
 function parseRequest(line: string): ControlRequest | undefined {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && 'command' in value) {
-      const command = CONTROL_COMMANDS.find((known) => known === value.command);
-      if (command !== 'scrub') {
-        return command === undefined ? undefined : { command };
-      }
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || !('command' in value)) return undefined;
+  const command = CONTROL_COMMANDS.find((known) => known === value.command);
+  switch (command) {
+    case 'scrub': {
       const bytesPerSecond = 'bytesPerSecond' in value ? value.bytesPerSecond : undefined;
       return typeof bytesPerSecond === 'number' && bytesPerSecond > 0 ? { command, bytesPerSecond } : undefined;
     }
-  } catch {
-    // Not JSON: no request.
+    case 'run':
+      // Only the store's owner and root reach the socket, and commands check what they are given.
+      return value as RunRequest;
+    case undefined:
+      return undefined;
+    default:
+      return { command };
   }
-  return undefined;
 }

@@ -19,7 +19,11 @@ export type MountErrorCode =
   /** The serving process is there but does not answer. */
   | 'no-answer'
   /** The mount or its store belongs to another user. */
-  | 'no-permission';
+  | 'no-permission'
+  /** A command was given up before its end. */
+  | 'interrupted'
+  /** What programs have written could not be brought into the store. */
+  | 'flush-failed';
 
 export class MountError extends Error {
   /** A stable name for programs (`--json`) and tests. */

@@ -1,5 +1,5 @@
 /**
- * A store opened for serving: its lock held, its log open, its volume recovered. Made first when the directory is empty.
+ * A store opened for serving: its lock held, its log open, its volumes recovered. Made first when the directory is empty.
  *
  * Nothing is written into a directory before it is known to be a store or an empty place for one.
  */
@@ -8,23 +8,34 @@ import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
+import type { Durability } from '../volume/options.js';
 import { Store } from '../volume/store.js';
-import type { Volume } from '../volume/volume.js';
 import { createVolume } from './create-volume.js';
 import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
-import type { MountRequest } from './mount-request.js';
 import { type DirectoryState, directoryState, makeStoreDirectory, notAStore } from './store-directory.js';
 import { explainStoreFailure } from './store-failure.js';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
+/** How a store is to be opened. */
+export interface StoreRequest {
+  /** Absolute. */
+  readonly store: string;
+  /** The label of a store that has to be made first. */
+  readonly label: string;
+  readonly durability: Durability;
+  readonly commitIntervalMs: number;
+  readonly readOnly: boolean;
+  /** What the lock tells others of this process: the program, and where it mounts the store (empty: nowhere). */
+  readonly holder: string;
+  readonly mountPoint: string;
+}
+
 export class OpenedStore {
   /** The store's directory, absolute. */
   readonly path: string;
   readonly store: Store;
-  /** The volume that is mounted. */
-  readonly volume: Volume;
   /** The store was made by this opening. */
   readonly created: boolean;
   readonly log: Logger;
@@ -34,7 +45,6 @@ export class OpenedStore {
   private constructor(path: string, store: Store, created: boolean, log: Logger, lock: StoreLock, logFile: LogFile) {
     this.path = path;
     this.store = store;
-    this.volume = store.main;
     this.created = created;
     this.log = log;
     this.#lock = lock;
@@ -45,20 +55,16 @@ export class OpenedStore {
    * Opens the store of `request`. `inheritedLock`: the descriptor of a lock that this process shares with its supervisor; the mount
    * goes on that another process served before. Throws StoreError with what is wrong, and leaves no lock of its own behind.
    */
-  static async open(
-    request: MountRequest,
-    terminal: Terminal | undefined,
-    inheritedLock?: number,
-  ): Promise<OpenedStore> {
-    const { store } = request;
+  static async open(request: StoreRequest, terminal?: Terminal, inheritedLock?: number): Promise<OpenedStore> {
+    const { store, holder, mountPoint } = request;
     const before = directoryState(store);
     if (before !== 'store') {
       checkPlaceForStore(store, before, request.readOnly);
     }
     const isResumed = inheritedLock !== undefined;
     const lock = isResumed
-      ? StoreLock.adopt(inheritedLock, 'razorfs', request.mountPoint)
-      : StoreLock.acquire(store, 'razorfs', request.mountPoint);
+      ? StoreLock.adopt(inheritedLock, holder, mountPoint)
+      : StoreLock.acquire(store, holder, mountPoint);
     const logFile = new LogFile(path.join(store, LOG_FILE));
     try {
       const log = openLog(logFile, terminal);
@@ -92,13 +98,13 @@ export class OpenedStore {
     return this.#lock.descriptor;
   }
 
-  /** Closes the volume so that another process can go on with the same mount. The log and the lock stay. */
-  suspendVolume(): Promise<void> {
+  /** Closes the store so that another process can go on with the same mounts. The log file and the lock stay. */
+  suspendStore(): Promise<void> {
     return this.store.suspend();
   }
 
-  /** Closes the volume with a last checkpoint. The log and the lock stay. */
-  closeVolume(): Promise<void> {
+  /** Closes the store with a last checkpoint. The log file and the lock stay. */
+  closeStore(): Promise<void> {
     return this.store.close();
   }
 

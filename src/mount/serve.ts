@@ -14,14 +14,17 @@ import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
 import { Session, type SessionEnd } from '../fuse/session.js';
 import { volatileKind } from '../store/volatile.js';
+import { Datasets } from '../volume/datasets.js';
 import { Scrub, type ScrubStatus } from '../volume/scrub.js';
+import type { CommandSurroundings } from './command-server.js';
 import type { MountStatus } from './control-protocol.js';
 import { type ControlledMount, ControlServer, type ServiceEnd } from './control-server.js';
+import { flushInChild } from './flush.js';
 import type { Terminal } from './log.js';
 import type { MountReport, MountRequest } from './mount-request.js';
 import { mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
-import { OpenedStore } from './opened-store.js';
+import { OpenedStore, type StoreRequest } from './opened-store.js';
 import { checkPreconditions } from './preconditions.js';
 import { watchProcess } from './process-events.js';
 import { detachInChild } from './start-detach.js';
@@ -44,7 +47,7 @@ export async function serve(request: MountRequest, terminal?: Terminal): Promise
     return mount;
   } catch (error) {
     store.log.error({ err: error }, 'not mounted');
-    await store.closeVolume().finally(() => store.release());
+    await store.closeStore().finally(() => store.release());
     throw error;
   }
 }
@@ -112,7 +115,7 @@ export class ServedMount implements ControlledMount {
       store.log.error({ errno }, 'requests under way could not be asked for again');
     }
     // What the former process had given up since its last checkpoint is there again.
-    void session.reconsider([...store.volume.state.orphans]);
+    void session.reconsider([...store.store.main.state.orphans]);
     return new ServedMount(mountPoint, store, connection, session, control, inherited.deaths);
   }
 
@@ -197,7 +200,7 @@ export class ServedMount implements ControlledMount {
       return;
     }
     const { log } = this.#store;
-    const scrub = new Scrub(this.#store.volume.state, bytesPerSecond);
+    const scrub = new Scrub(this.#store.store.main.state, bytesPerSecond);
     this.#scrub = scrub;
     log.info({ bytesPerSecond }, 'scrub begun');
     void scrub.ended.then(() => {
@@ -218,11 +221,36 @@ export class ServedMount implements ControlledMount {
     return this.#scrub?.status() ?? null;
   }
 
+  commandSurroundings(): CommandSurroundings {
+    const { store, log } = this.#store;
+    const volume = store.main.state.dataset;
+    return {
+      store,
+      log,
+      volume,
+      datasets: new Datasets(store),
+      mounts: {
+        mountPointOf: (dataset) => (dataset === volume.id ? this.report.mountPoint : undefined),
+        flush: async (dataset) => {
+          if (dataset === volume.id) await this.#flush();
+        },
+      },
+    };
+  }
+
+  /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
+  async #flush(): Promise<void> {
+    if (this.#isInSight) await flushInChild(this.report.mountPoint);
+  }
+
+  get #isInSight(): boolean {
+    return this.#device !== undefined && mountAt(this.report.mountPoint)?.device === this.#device;
+  }
+
   async #takeDown(): Promise<void> {
     const { mountPoint } = this.report;
     const { log } = this.#store;
-    const isInSight = this.#device !== undefined && mountAt(mountPoint)?.device === this.#device;
-    if (isInSight) {
+    if (this.#isInSight) {
       const error = await detachInChild(mountPoint, false);
       if (error === undefined) {
         return;
@@ -247,9 +275,9 @@ export class ServedMount implements ControlledMount {
 
   /** The mount stays, and so does the lock, which the supervisor shares. */
   async #handOver(): Promise<ServiceEnd> {
-    this.#control.withdraw();
+    await this.#control.withdraw();
     try {
-      await this.#store.suspendVolume();
+      await this.#store.suspendStore();
     } catch (error) {
       // The successor recovers, as after a death.
       this.#store.log.error({ err: error }, 'the store could not be suspended');
@@ -261,14 +289,14 @@ export class ServedMount implements ControlledMount {
     const { log } = this.#store;
     // Whoever still waits for an answer gets ENOTCONN from here on.
     this.#connection.close();
-    this.#control.withdraw();
-    const { readOnlyReason } = this.#store.volume;
+    await this.#control.withdraw();
+    const { readOnlyReason } = this.#store.store;
     let failure = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
     if (readOnlyReason !== this.report.readOnlyReason) {
       failure ||= `it had turned read-only: ${readOnlyReason}`;
     }
     try {
-      await this.#store.closeVolume();
+      await this.#store.closeStore();
     } catch (error) {
       log.error({ err: error }, 'the store could not be closed');
       failure ||= error instanceof Error ? error.message : String(error);
@@ -283,8 +311,9 @@ export class ServedMount implements ControlledMount {
  * The request with what the words after `-o` say of the store. With `sync` the kernel fsyncs after each write, but not after changes
  * of names and attributes, and `dirsync` it leaves to the file system altogether (mount(8)).
  */
-const withOptions = (request: MountRequest, options: MountOptions): MountRequest => ({
+const withOptions = (request: MountRequest, options: MountOptions): StoreRequest => ({
   ...request,
+  holder: 'razorfs',
   readOnly: request.readOnly || options.readOnly,
   durability: options.sync || options.dirsync ? 'sync' : request.durability,
 });
@@ -295,7 +324,7 @@ function makeSession(connection: Connection, store: OpenedStore, options: MountO
   const atime = isReadOnly(store) ? 'noatime' : options.accessTime;
   return new Session({
     fd: connection.served,
-    filesystem: new Namespace(store.store, store.volume.state.dataset, { atime, nodiratime: options.nodiratime }),
+    filesystem: new Namespace(store.store, store.store.main.state.dataset, { atime, nodiratime: options.nodiratime }),
     initialised,
     writebackCache: !options.writethrough,
     log: store.log,

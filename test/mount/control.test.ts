@@ -66,6 +66,9 @@ class StandIn implements ControlledMount {
   scrubStatus(): null {
     return null;
   }
+  commandSurroundings(): never {
+    throw new Error('runs no commands');
+  }
 }
 
 async function serving(store: string): Promise<[ControlServer, StandIn]> {
@@ -83,7 +86,7 @@ t.test('answers, and tells its end', async (t) => {
   t.same(await client?.status(), STATUS, 'a second time on the same connection');
   await client?.stop();
   t.equal(mount.stops.length, 1);
-  server.withdraw();
+  await server.withdraw();
   t.same(readdirSync(store), [], 'the socket is gone');
   await server.dismiss({ outcome: 'clean' });
   t.same(await client?.ended, { outcome: 'clean' });
@@ -94,7 +97,7 @@ t.test('an end that was not clean reaches the client', async (t) => {
   const store = t.testdir();
   const [server] = await serving(store);
   const client = await ControlClient.connect(store);
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'failed', error: 'no space' });
   t.same(await client?.ended, { outcome: 'failed', error: 'no space' });
 });
@@ -107,7 +110,7 @@ t.test('scrubs are passed on', async (t) => {
   t.equal(await client?.scrub({ command: 'scrub-stop' }), null);
   t.equal(await client?.scrub({ command: 'scrub', bytesPerSecond: -1 }), undefined, 'refused');
   t.same(mount.rates, [1000, 0]);
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'clean' });
 });
 
@@ -117,7 +120,7 @@ t.test('a restart is not an end', async (t) => {
   const client = await ControlClient.connect(store);
   await client?.restart();
   t.equal(mount.restarts, 1);
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'restart' });
   t.equal((await client?.ended)?.outcome, 'unknown', 'nothing is said of the store');
 });
@@ -126,7 +129,7 @@ t.test('only the owner may connect', async (t) => {
   const store = t.testdir();
   const [server] = await serving(store);
   t.equal(statSync(path.join(store, 'control.sock')).mode & 0o777, 0o600);
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'clean' });
 });
 
@@ -138,7 +141,7 @@ t.test('takes over from a socket that a killed daemon left', async (t) => {
   const client = await ControlClient.connect(store);
   t.ok(await client?.status());
   client?.close();
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'clean' });
 });
 
@@ -149,7 +152,7 @@ t.test('a store path longer than a socket path may be', async (t) => {
   const client = await ControlClient.connect(store);
   t.ok(await client?.status());
   client?.close();
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'clean' });
 });
 
@@ -182,6 +185,6 @@ t.test('nonsense is refused or cut off, and others are served on', async (t) => 
   const client = await ControlClient.connect(store);
   t.ok(await client?.status());
   client?.close();
-  server.withdraw();
+  await server.withdraw();
   await server.dismiss({ outcome: 'clean' });
 });

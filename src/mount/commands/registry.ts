@@ -1,0 +1,27 @@
+/**
+ * All commands on a store, by the names under which they are asked for. Whoever asks needs the types only: the commands themselves
+ * are loaded by the process that runs them.
+ */
+import { createSnapshot, listSnapshots } from './snapshots.js';
+import type { StoreCommand } from './store-command.js';
+
+export const STORE_COMMANDS = {
+  'snapshot create': createSnapshot,
+  'snapshot list': listSnapshots,
+};
+
+type StoreCommands = typeof STORE_COMMANDS;
+
+export type StoreCommandName = keyof StoreCommands;
+
+export type ArgsOf<Name extends StoreCommandName> =
+  StoreCommands[Name] extends StoreCommand<infer Args, infer _Result> ? Args : never;
+
+export type ResultOf<Name extends StoreCommandName> = Awaited<ReturnType<StoreCommands[Name]>>;
+
+/** The command of a name; undefined for a name that this version does not know. Its arguments are as their sender made them. */
+export function storeCommand(name: string): StoreCommand<object, unknown> | undefined {
+  return Object.hasOwn(STORE_COMMANDS, name)
+    ? (STORE_COMMANDS[name as StoreCommandName] as StoreCommand<object, unknown>)
+    : undefined;
+}

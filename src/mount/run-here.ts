@@ -1,0 +1,70 @@
+/**
+ * Runs a command on a store that nobody serves: opens it under its lock, as a mount would, and closes it afterwards.
+ */
+
+import { StoreError } from '../errors/store-error.js';
+import { Datasets } from '../volume/datasets.js';
+import { COMMIT_INTERVAL_MS_DEFAULT } from '../volume/options.js';
+import type { CommandIo } from './command-client.js';
+import { CommandInput } from './command-input.js';
+import { storeCommand } from './commands/registry.js';
+import type { StoreMounts } from './commands/store-command.js';
+import type { RunRequest } from './control-protocol.js';
+import { OpenedStore } from './opened-store.js';
+import { directoryState, notAStore } from './store-directory.js';
+
+const NO_MOUNTS: StoreMounts = {
+  mountPointOf: () => undefined,
+  flush: async () => undefined,
+};
+
+export async function runHere(store: string, { name, args, caller }: RunRequest, io: CommandIo): Promise<unknown> {
+  requireStore(store);
+  const command = storeCommand(name);
+  if (command === undefined) throw new Error(`there is no command ${name}`);
+  const opened = await OpenedStore.open({
+    store,
+    label: '',
+    durability: 'interval',
+    commitIntervalMs: COMMIT_INTERVAL_MS_DEFAULT.interval,
+    readOnly: false,
+    holder: `razorfs ${name}`,
+    mountPoint: '',
+  });
+  const signal = io.signal ?? new AbortController().signal;
+  try {
+    return await command(args, {
+      store: opened.store,
+      datasets: new Datasets(opened.store),
+      mounts: NO_MOUNTS,
+      volume: opened.store.main.state.dataset,
+      caller,
+      log: opened.log,
+      signal,
+      input: io.input ?? new CommandInput(),
+      write: async (bytes) => {
+        signal.throwIfAborted();
+        await io.output?.(bytes);
+      },
+      progress: (report) => io.progress?.(report),
+    });
+  } finally {
+    await opened.closeStore().finally(() => opened.release());
+  }
+}
+
+function requireStore(store: string): void {
+  switch (directoryState(store)) {
+    case 'store':
+      return;
+    case 'other':
+      throw notAStore(store);
+    case 'empty':
+    case 'missing':
+      throw new StoreError(
+        'not-a-store',
+        `${store} is neither a RazorFS mount nor a store.`,
+        'razorfs status   lists what is mounted.',
+      );
+  }
+}
