@@ -9,12 +9,13 @@ import type { Committer } from './committer.js';
 import type { Compactor } from './compaction.js';
 import type { StoreLog } from './options.js';
 import type { Reaper } from './reaper.js';
+import type { StoreState } from './state.js';
 
 /** A checkpoint is taken when the log since the last one has this many bytes, … */
 const CHECKPOINT_LOG_BYTES = 64 * 1024 * 1024;
 /** … or the epoch this many pages, … */
 const CHECKPOINT_PAGES = 32 * 1024;
-/** … or so many shared records have been counted anew, … */
+/** … or so many shared records have been counted anew, which is kept in memory until then, … */
 const CHECKPOINT_COUNTS = 200_000;
 /** … or when something has changed and this many milliseconds have passed. */
 const CHECKPOINT_INTERVAL_MS = 30_000;
@@ -22,10 +23,7 @@ const CHECKPOINT_INTERVAL_MS = 30_000;
 /** What maintenance has to know of the store. */
 export interface MaintainedStore {
   readonly tail: Lsn;
-  /** Pages made in this epoch. */
-  readonly pagesBorn: number;
-  /** Shared records whose counts have changed in this epoch, which are kept in memory until it ends. */
-  readonly countsChanged: number;
+  readonly state: StoreState;
   /** There are trees to be given up. */
   readonly hasDying: boolean;
   /** Something is not durable. */
@@ -80,8 +78,10 @@ export class Maintenance {
   /** To be called after each operation. */
   afterOperation(): void {
     const logged = this.#store.tail - this.#checkpointLsn;
-    const { pagesBorn, countsChanged, hasLogSpace, hasDying } = this.#store;
-    const due = logged > CHECKPOINT_LOG_BYTES || pagesBorn > CHECKPOINT_PAGES || countsChanged > CHECKPOINT_COUNTS;
+    const { state, hasLogSpace, hasDying } = this.#store;
+    const { pages, references } = state;
+    const isEpochLarge = pages.bornCount > CHECKPOINT_PAGES || references.changed > CHECKPOINT_COUNTS;
+    const due = logged > CHECKPOINT_LOG_BYTES || isEpochLarge;
     if (due || !hasLogSpace) void this.checkpoint();
     if (hasDying) this.reap();
   }

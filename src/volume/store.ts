@@ -178,14 +178,7 @@ export class Store implements MaintainedStore {
     return this.#log.hasSpare;
   }
 
-  get pagesBorn(): number {
-    return this.state.pages.bornCount;
-  }
-
-  get countsChanged(): number {
-    return this.state.references.changed;
-  }
-
+  /** There are trees to be given up. */
   get hasDying(): boolean {
     return this.state.dying.length > 0;
   }
@@ -197,7 +190,12 @@ export class Store implements MaintainedStore {
 
   /** The present, for time stamps. */
   now(): Timestamp {
-    return timestampOf(this.#options.now());
+    return timestampOf(this.nowMs());
+  }
+
+  /** The present, in milliseconds since 1970. */
+  nowMs(): number {
+    return this.#options.now();
   }
 
   /** A number for a new inode; it counts as used once an operation makes the inode. */
@@ -261,9 +259,7 @@ export class Store implements MaintainedStore {
 
   /** Removes all inodes without a name: nobody can use them any more. Returns how many there were. */
   #reclaimOrphans(): number {
-    let count = 0;
-    for (const volume of this.state.volumes) count += this.reclaimOrphans(volume);
-    return count;
+    return this.state.volumes.reduce((count, volume) => count + this.reclaimOrphans(volume), 0);
   }
 
   /** Removes the inodes without a name of one volume, which nobody can use. Returns how many there were. */
@@ -327,7 +323,7 @@ export class Store implements MaintainedStore {
     this.#closed = true;
     this.#maintenance?.stop();
     try {
-      if (this.#checkpointer !== undefined && this.#readOnlyReason === '') await this.#checkpointer.run(false);
+      if (this.isWritable) await this.#checkpointer?.run(false);
     } finally {
       this.#release();
     }
