@@ -1,122 +1,19 @@
 /** Comparing states of a volume: what is reported of each kind of change, and random changes against a comparison of everything. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
-import { type AttributeChanges, RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
+import { RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
 import type { Dataset } from '../../src/volume/dataset.js';
-import { Datasets } from '../../src/volume/datasets.js';
-import { compareStates, type DiffOptions } from '../../src/volume/diff.js';
+import { compareStates } from '../../src/volume/diff.js';
 import type { FileChange } from '../../src/volume/file-change.js';
 import { PinnedTree } from '../../src/volume/pinned-tree.js';
 import { structuralProblem } from '../crash/structure.js';
 import { Random } from '../random.js';
-import { CALLER, ServedVolume, SMALL_GEOMETRY } from './served-volume.js';
+import { CALLER, type ServedVolume } from './served-volume.js';
+import { pattern, TreeByPath } from './tree-by-path.js';
 
 const LARGE = 300_000;
-const pattern = (seed: number, length: number): Buffer =>
-  Buffer.from(Uint8Array.from({ length }, (_, i) => (i * seed) >> 3));
-
-/** A volume, with the calls that tests make on it by path. */
-class Tree {
-  readonly served: ServedVolume;
-  readonly datasets: Datasets;
-  #snapshots = 0;
-
-  private constructor(served: ServedVolume) {
-    this.served = served;
-    this.datasets = new Datasets(served.store);
-  }
-
-  static async make(test: Test): Promise<Tree> {
-    return new Tree(await ServedVolume.make(test, SMALL_GEOMETRY));
-  }
-
-  get filesystem(): FileSystem {
-    return this.served.filesystem;
-  }
-
-  ino(path: string): Ino {
-    return path.split('/').reduce((ino, name) => (name === '' ? ino : this.served.find(name, ino)), ROOT_INO as Ino);
-  }
-
-  place(path: string): [Ino, Buffer] {
-    const at = path.lastIndexOf('/');
-    return [this.ino(at < 0 ? '' : path.slice(0, at)), Buffer.from(path.slice(at + 1))];
-  }
-
-  directory(path: string): Ino {
-    const out = new Attributes();
-    this.filesystem.makeDirectory(...this.place(path), 0o755, CALLER, out);
-    return out.ino;
-  }
-
-  file(path: string, content: Uint8Array): Ino {
-    const [parent, name] = this.place(path);
-    return this.served.makeFile(name.toString(), content, parent);
-  }
-
-  symlink(path: string, target: string): void {
-    this.filesystem.makeSymlink(...this.place(path), Buffer.from(target), CALLER, new Attributes());
-  }
-
-  link(path: string, newPath: string): void {
-    this.filesystem.link(this.ino(path), ...this.place(newPath), CALLER, new Attributes());
-  }
-
-  write(path: string, position: number, content: Uint8Array): void {
-    this.filesystem.write(this.ino(path), position, content.length, content, 0, false, CALLER);
-  }
-
-  set(path: string, changes: AttributeChanges): void {
-    this.filesystem.setAttributes(this.ino(path), changes, CALLER, new Attributes());
-  }
-
-  rename(path: string, newPath: string, flags = 0): void {
-    const [toParent, toName] = this.place(newPath);
-    const replaced = this.exists(newPath) ? this.ino(newPath) : undefined;
-    this.filesystem.rename(...this.place(path), toParent, toName, flags, CALLER);
-    if (replaced !== undefined) this.filesystem.forget(replaced);
-  }
-
-  exists(path: string): boolean {
-    try {
-      this.ino(path);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  remove(path: string): void {
-    const [parent, name] = this.place(path);
-    this.served.remove(name.toString(), parent);
-  }
-
-  removeDirectory(path: string): void {
-    const ino = this.ino(path);
-    this.filesystem.removeDirectory(...this.place(path), CALLER);
-    this.filesystem.forget(ino);
-  }
-
-  snapshot(): Promise<Dataset> {
-    return this.datasets.createSnapshot('main', `s${++this.#snapshots}`);
-  }
-
-  async diff(before: Dataset, after = this.datasets.volume('main'), options: DiffOptions = {}): Promise<FileChange[]> {
-    const { store } = this.served;
-    const [a, b] = [new PinnedTree(store, before), new PinnedTree(store, after)];
-    const changes: FileChange[] = [];
-    try {
-      for await (const change of compareStates(a, b, options)) changes.push(change);
-    } finally {
-      a.release();
-      b.release();
-    }
-    return changes;
-  }
-}
-
 /** As text, in the order of paths. */
 const show = (changes: readonly FileChange[]): string[] =>
   changes
@@ -127,7 +24,7 @@ const show = (changes: readonly FileChange[]): string[] =>
     .sort();
 
 t.test('what is reported of each kind of change', async (test) => {
-  const tree = await Tree.make(test);
+  const tree = await TreeByPath.make(test);
   tree.directory('kept');
   tree.directory('moved');
   tree.directory('moved/deep');
@@ -229,7 +126,7 @@ t.test('what is reported of each kind of change', async (test) => {
 });
 
 t.test('what was rolled back or replaced as a whole is compared by its paths', async (test) => {
-  const tree = await Tree.make(test);
+  const tree = await TreeByPath.make(test);
   tree.directory('work');
   tree.directory('work/sub');
   for (let i = 0; i < 20; i++) tree.file(`work/sub/file ${i}`, pattern(i, 100));
@@ -252,7 +149,7 @@ t.test('what was rolled back or replaced as a whole is compared by its paths', a
 });
 
 t.test('the live state stays as it was when the comparison began', async (test) => {
-  const tree = await Tree.make(test);
+  const tree = await TreeByPath.make(test);
   for (let i = 0; i < 500; i++) tree.file(`file ${i}`, pattern(i, 2000));
   tree.file('large', pattern(9, LARGE));
   const before = await tree.snapshot();
@@ -314,7 +211,7 @@ async function everything(
   return found;
 }
 
-function changeAtRandom(tree: Tree, random: Random, paths: Set<string>): void {
+function changeAtRandom(tree: TreeByPath, random: Random, paths: Set<string>): void {
   const all = [...paths];
   const some = all[random.below(all.length)];
   const directories = all.filter((path) => path.endsWith('/'));
@@ -362,7 +259,7 @@ function changeAtRandom(tree: Tree, random: Random, paths: Set<string>): void {
 
 t.test('random changes', async (test) => {
   const random = Random.announced(test);
-  const tree = await Tree.make(test);
+  const tree = await TreeByPath.make(test);
   const paths = new Set(['/']);
   for (let i = 0; i < 150; i++) changeAtRandom(tree, random, paths);
   for (let round = 0; round < 12; round++) {
