@@ -32,4 +32,7 @@ export type StoreErrorCode =
   | 'bad-property'
   | 'exists'
   | 'held'
+  | 'no-such-directory'
+  | 'no-such-quota'
+  | 'bad-quota'
   | 'io-error';

@@ -6,19 +6,11 @@
  */
 import { ENXIO } from '../errors/errno.js';
 import type { DiskFile } from '../store/disk.js';
-import type { BlobId } from '../store/units.js';
-import { CHUNK_BYTES, chunkOf, chunksTo, FileParts } from '../volume/file-parts.js';
+import { CHUNK_BYTES, chunkOf, chunksTo, FileParts, type FileRange } from '../volume/file-parts.js';
 import { type Inode, STORAGE_PARTS } from '../volume/inode.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
 import { type Caller, SEEK_HOLE } from './operations.js';
-
-/** Bytes `from` to `to` - 1 of a file, at the same place in a blob; where the blob is shorter they are zeros. */
-interface Range {
-  readonly blob: BlobId;
-  readonly from: number;
-  readonly to: number;
-}
 
 export class FileBlob {
   readonly #volume: Volume;
@@ -29,28 +21,13 @@ export class FileBlob {
     this.#parts = new FileParts(volume.state);
   }
 
-  /** Where a range of a file is, in order. */
-  #ranges(inode: Inode, from: number, to: number): Range[] {
-    if (inode.storage !== STORAGE_PARTS) return [{ blob: inode.blob, from, to }];
-    const ranges: Range[] = [];
-    let at = from;
-    for (const part of this.#parts.within(inode.ino, chunkOf(from), chunksTo(to))) {
-      const [start, end] = [Math.max(from, part.first * CHUNK_BYTES), Math.min(to, part.end * CHUNK_BYTES)];
-      if (start > at) ranges.push({ blob: inode.blob, from: at, to: start });
-      ranges.push({ blob: part.blob, from: start, to: end });
-      at = end;
-    }
-    if (at < to) ranges.push({ blob: inode.blob, from: at, to });
-    return ranges;
-  }
-
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Reads `count` bytes that lie within the file. Returns `count`. */
   read(inode: Inode, position: number, count: number, into: Uint8Array, at: number): number | Promise<number> {
     const { blobs } = this.#volume.state;
-    const uncached: Range[] = [];
-    for (const range of this.#ranges(inode, position, position + count)) {
+    const uncached: FileRange[] = [];
+    for (const range of this.#parts.ranges(inode, position, position + count)) {
       const start = at + range.from - position;
       const length = range.to - range.from;
       const got = blobs.file(range.blob).readCached(into, start, length, range.from);
@@ -61,7 +38,7 @@ export class FileBlob {
   }
 
   async #readUncached(
-    ranges: readonly Range[],
+    ranges: readonly FileRange[],
     position: number,
     count: number,
     into: Uint8Array,
@@ -79,7 +56,7 @@ export class FileBlob {
 
   /** Reads at once a range that lies within the file. */
   readNow(inode: Inode, position: number, into: Uint8Array): void {
-    for (const { blob, from, to } of this.#ranges(inode, position, position + into.length)) {
+    for (const { blob, from, to } of this.#parts.ranges(inode, position, position + into.length)) {
       const start = from - position;
       const got = this.#volume.state.blobs.file(blob).read(into, start, to - from, from);
       if (got < to - from) into.fill(0, start + got, start + to - from);
@@ -88,7 +65,7 @@ export class FileBlob {
 
   /** lseek(2) with SEEK_DATA and SEEK_HOLE, from a position within the file. Throws ENXIO. */
   seek(inode: Inode, position: number, whence: number): number {
-    for (const { blob, from, to } of this.#ranges(inode, position, inode.size)) {
+    for (const { blob, from, to } of this.#parts.ranges(inode, position, inode.size)) {
       const file = this.#volume.state.blobs.file(blob);
       const found = whence === SEEK_HOLE ? holeFrom(file, from) : file.seekData(from);
       if (found >= 0 && found < to) return found;

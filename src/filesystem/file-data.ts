@@ -24,6 +24,7 @@ import {
   SEEK_DATA,
   SEEK_HOLE,
 } from './operations.js';
+import { assertRoom } from './quotas.js';
 
 /** The largest file: what JavaScript numbers hold exactly, and more than a host file may have. */
 export const FILE_BYTES_MAX = Number.MAX_SAFE_INTEGER;
@@ -88,6 +89,7 @@ export class FileData {
     const end = position + length;
     if (end > FILE_BYTES_MAX) throw EFBIG;
     if (length === 0) return;
+    this.#assertRoom(inode, end);
     const mode = modeOf(inode.mode);
     const time = (isTimed ? timeOfLastChange(inode) : undefined) ?? volume.now();
     if (!hasBlob(inode.storage) && end <= SMALL_FILE_BYTES_MAX) {
@@ -103,6 +105,11 @@ export class FileData {
       return into;
     });
     volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request);
+  }
+
+  /** Throws EDQUOT when a file may not grow to `size`. */
+  #assertRoom(inode: Inode, size: number): void {
+    assertRoom(this.#volume.state, inode.quotaGroup, size - inode.size, 0);
   }
 
   /** Does what takes space for a blob. When there is none, the volume gives back what it can, for later attempts. */
@@ -141,6 +148,7 @@ export class FileData {
     volume.assertWritable();
     const inode = this.#load(ino);
     if (size > FILE_BYTES_MAX) throw EFBIG;
+    this.#assertRoom(inode, size);
     if (hasBlob(inode.storage) && size > 0 && size !== inode.size) {
       this.#withSpace(() => {
         this.#blob.prepareResize(inode, size, caller);
@@ -173,6 +181,8 @@ export class FileData {
     const end = position + length;
     if (end > FILE_BYTES_MAX) throw EFBIG;
     const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+    // What is allocated beyond the end does not count, but must not take more than could be written there.
+    if ((mode & FALLOC_FL_PUNCH_HOLE) === 0) this.#assertRoom(inode, end);
     switch (mode & ~FALLOC_FL_KEEP_SIZE) {
       case 0:
         this.#reserve(inode, position, length, keepsSize ? inode.size : end, caller);

@@ -26,6 +26,7 @@ import type {
   FileSystemStatistics,
 } from './operations.js';
 import { CAPABILITY_XATTR, modeAfterChangeBy, sameMode, withoutPrivileges } from './permissions.js';
+import { narrowToQuotas } from './quotas.js';
 
 export interface FileSystemOptions {
   readonly atime: AtimePolicy;
@@ -214,8 +215,11 @@ export class FileSystem implements FileSystemOperations {
     return this.#volume.wasApplied(request);
   }
 
-  /** The host's figures: the store shares its space. Inodes are the volume's own, and what the host can still make. */
-  statistics(out: FileSystemStatistics): void {
+  /**
+   * The host's figures, since the store shares its space, within what quotas leave. Inodes are the volume's own, and what the host can
+   * still make.
+   */
+  statistics(ino: Ino, out: FileSystemStatistics): void {
     const host = this.#volume.disk.statistics();
     out.blockSize = host.blockSize;
     out.blocks = host.blocks;
@@ -224,5 +228,6 @@ export class FileSystem implements FileSystemOperations {
     out.files = this.#volume.state.dataset.inodes + host.filesFree;
     out.filesFree = host.filesFree;
     out.nameLengthMax = NAME_BYTES_MAX;
+    narrowToQuotas(this.#volume.state, load(this.#volume, ino, this.#inode).quotaGroup, out);
   }
 }

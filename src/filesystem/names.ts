@@ -12,6 +12,7 @@ import {
   ENOTDIR,
   ENOTEMPTY,
   EPERM,
+  EXDEV,
 } from '../errors/errno.js';
 import { asBlobId, asIno, type BlobId, type Ino, NO_BLOB, ROOT_INO } from '../store/units.js';
 import { hasBlob, Inode } from '../volume/inode.js';
@@ -22,6 +23,7 @@ import { checkName, checkNewName, isDot, isDotDot, load, loadDirectory, loadLivi
 import type { ExtendedAttributes } from './extended-attributes.js';
 import { inheritPermissions } from './inherited-permissions.js';
 import { type Caller, RENAME_EXCHANGE, RENAME_NOREPLACE } from './operations.js';
+import { assertRoom } from './quotas.js';
 
 /** Hard links of one file. */
 export const LINKS_MAX = 65_535;
@@ -101,8 +103,13 @@ export class Names {
     const volume = this.#volume;
     const ino = volume.nextIno;
     const { uid, request } = caller;
+    assertRoom(volume.state, directory.quotaGroup, 0, 1);
     const inherited = inheritPermissions(this.#xattrs, directory, mode, caller);
-    volume.perform({ type: 'make', ino, parent, name, uid, rdev, target, time: volume.now(), ...inherited }, request);
+    const time = volume.now();
+    volume.perform(
+      { type: 'make', ino, parent, directory: directory.ino, name, uid, rdev, target, time, ...inherited },
+      request,
+    );
     return ino;
   }
 
@@ -115,8 +122,9 @@ export class Names {
     const inode = load(this.#volume, ino, this.#inode);
     if (isDirectory(inode.mode)) throw EPERM;
     if (inode.nlink >= LINKS_MAX) throw EMLINK;
-    loadLivingDirectory(this.#volume, parent, this.#parent);
+    const directory = loadLivingDirectory(this.#volume, parent, this.#parent);
     this.#checkFree(parent, name);
+    if (directory.quotaGroup !== inode.quotaGroup) throw EXDEV;
     this.#volume.perform({ type: 'link', ino, parent, name, time: this.#volume.now() }, caller.request);
   }
 
@@ -156,10 +164,12 @@ export class Names {
     const exchange = flags === RENAME_EXCHANGE;
     checkNewName(name);
     checkNewName(toName);
-    loadDirectory(volume, parent, this.#parent);
-    loadLivingDirectory(volume, toParent, this.#parent);
+    const { quotaGroup } = loadDirectory(volume, parent, this.#parent);
+    const isSameQuota = loadLivingDirectory(volume, toParent, this.#parent).quotaGroup === quotaGroup;
     const ino = this.#find(parent, name);
     if (ino === 0) throw ENOENT;
+    // Copying is left to the caller, as from one filesystem to another: the quotas then say what fits.
+    if (!isSameQuota) throw EXDEV;
     const source = load(volume, ino, this.#inode);
     const target = this.#find(toParent, toName);
     if (target === 0 && volume.state.entries.freeMinor < 0) throw ENOSPC;

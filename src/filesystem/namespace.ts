@@ -390,7 +390,9 @@ export class Namespace implements FileSystemOperations {
     return this.#filesystem.wasApplied(request);
   }
 
-  statistics(out: FileSystemStatistics): void {
-    this.#filesystem.statistics(out);
+  statistics(node: Ino, out: FileSystemStatistics): void {
+    const shown = this.#isControl(node) ? ROOT_INO : node;
+    const view = this.#view(shown);
+    view.filesystem.statistics(this.#ino(view, shown), out);
   }
 }

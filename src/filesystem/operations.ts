@@ -155,5 +155,6 @@ export interface FileSystemOperations {
    */
   wasApplied(request: number): boolean;
 
-  statistics(out: FileSystemStatistics): void;
+  /** What the filesystem, as far as the quotas of an inode let it be used, has and has left. */
+  statistics(ino: Ino, out: FileSystemStatistics): void;
 }

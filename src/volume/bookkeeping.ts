@@ -81,10 +81,10 @@ export class Bookkeeping {
 
   /** At most this many pages are taken by `save`. */
   get pagesMax(): number {
-    const { deadBlobs, volumes, dying, references } = this.#state;
+    const { deadBlobs, volumes, dying, pinned, references } = this.#state;
     const orphans = volumes.reduce((sum, volume) => sum + orphanChangesMax(volume), 0);
     const others = deadBlobs.length + this.#deletedBlobs.length + this.#segmentCount;
-    const items = orphans + others + dying.length + this.#savedDying.size;
+    const items = orphans + others + dying.length + pinned.length + this.#savedDying.size;
     return 64 + volumes.length * 8 + Math.ceil(items / 8) + references.pagesMax;
   }
 
@@ -123,10 +123,10 @@ export class Bookkeeping {
   }
 
   #saveDying(): void {
-    const { catalog, dying } = this.#state;
+    const { catalog, dying, pinned } = this.#state;
     const { tree } = catalog;
     const counts = new Map<PageNumber, number>();
-    for (const page of dying) counts.set(page, (counts.get(page) ?? 0) + 1);
+    for (const page of [...dying, ...pinned]) counts.set(page, (counts.get(page) ?? 0) + 1);
     for (const page of this.#savedDying.keys()) {
       if (counts.has(page)) continue;
       tree.remove(VOLUME_OBJECT, KIND_DYING, page);

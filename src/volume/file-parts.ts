@@ -10,7 +10,7 @@
  * - The bytes of a part up to the file's end are what the file has there; where its blob is shorter, they are zeros.
  */
 import { asBlobId, type BlobId, type Ino } from '../store/units.js';
-import type { Inode } from './inode.js';
+import { type Inode, STORAGE_PARTS } from './inode.js';
 import { KIND_PART, PART_BYTES, readU64, writeU64 } from './items.js';
 import type { VolumeState } from './state.js';
 
@@ -26,6 +26,13 @@ export interface Part {
   readonly blob: BlobId;
   readonly first: number;
   readonly end: number;
+}
+
+/** Bytes `from` to `to` - 1 of a file, at the same place in a blob; where the blob is shorter they are zeros. */
+export interface FileRange {
+  readonly blob: BlobId;
+  readonly from: number;
+  readonly to: number;
 }
 
 export class FileParts {
@@ -50,6 +57,21 @@ export class FileParts {
 
   all(ino: Ino): Part[] {
     return this.within(ino, 0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Where a range of a file that has a blob is, in order. */
+  ranges(inode: Inode, from: number, to: number): FileRange[] {
+    if (inode.storage !== STORAGE_PARTS) return [{ blob: inode.blob, from, to }];
+    const ranges: FileRange[] = [];
+    let at = from;
+    for (const part of this.within(inode.ino, chunkOf(from), chunksTo(to))) {
+      const [start, end] = [Math.max(from, part.first * CHUNK_BYTES), Math.min(to, part.end * CHUNK_BYTES)];
+      if (start > at) ranges.push({ blob: inode.blob, from: at, to: start });
+      ranges.push({ blob: part.blob, from: start, to: end });
+      at = end;
+    }
+    if (at < to) ranges.push({ blob: inode.blob, from: at, to });
+    return ranges;
   }
 
   #insert(ino: Ino, { blob, first, end }: Part): void {

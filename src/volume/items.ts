@@ -12,6 +12,7 @@
  *   inode    PART        last chunk           chunks of the file that are in another blob than its own: that blob, and how many
  *                                             chunks of 64 KiB up to this one: 12 bytes
  *   0        ORPHAN      inode                empty: an inode without a name, whose last user may still be there
+ *   0        QUOTA       group                a directory's quota, and what its group uses (quota-record.ts), 40 bytes
  *
  * The catalog is the tree that says which volumes and snapshots there are, and keeps what belongs to the store as a whole:
  *
@@ -42,6 +43,7 @@ export const KIND_SHARED_STRING = 21;
 export const KIND_SHARED_EXTENT = 22;
 export const KIND_SHARED_BLOB = 23;
 export const KIND_DYING = 24;
+export const KIND_QUOTA = 25;
 
 /** The object to which the items belong that are not those of an inode. */
 export const VOLUME_OBJECT = 0;

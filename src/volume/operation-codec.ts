@@ -1,13 +1,18 @@
 /**
  * The form of operations in the log: each is a record (wal/segment.ts) of the type given below, with the fields in the order in which
- * `encodeOperation` writes them.
+ * `encodeOperation` writes them. Those on volumes and snapshots are in dataset-operation-codec.ts.
  */
-import { CorruptionError } from '../errors/corruption.js';
-import { asBlobId, asDatasetId, asIno, asLsn, type BlobId, type DatasetId, type Ino } from '../store/units.js';
+import { asBlobId, asLsn, type BlobId } from '../store/units.js';
 import type { FieldReader, FieldWriter } from '../wal/record.js';
-import { type PropertyValues, parseProperties } from './dataset.js';
-import type { Timestamp } from './inode.js';
-import type { KeptState, Operation, Xattr } from './operation.js';
+import {
+  DATASET_TYPE_CODES,
+  datasetOperationBytes,
+  decodeDatasetOperation,
+  encodeDatasetOperation,
+} from './dataset-operation-codec.js';
+import type { Operation, Xattr } from './operation.js';
+import { readIno, readTime, writeTime } from './operation-fields.js';
+import { limitOf, storedLimit } from './quota-record.js';
 
 const TYPE_CODES: Readonly<Record<Operation['type'], number>> = {
   make: 1,
@@ -24,12 +29,9 @@ const TYPE_CODES: Readonly<Record<Operation['type'], number>> = {
   synced: 12,
   branchBlob: 13,
   takeChunks: 14,
-  createVolume: 15,
-  createSnapshot: 16,
-  destroy: 17,
-  renameDataset: 18,
-  setProperties: 19,
-  rollback: 20,
+  ...DATASET_TYPE_CODES,
+  setQuota: 21,
+  removeQuota: 22,
 };
 
 export const operationCode = (operation: Operation): number => TYPE_CODES[operation.type];
@@ -39,8 +41,6 @@ const FIXED_BYTES_MAX = 128;
 
 const xattrBytes = (xattrs: readonly Xattr[]): number =>
   xattrs.reduce((total, { name, value }) => total + 8 + name.length + value.length, 0);
-
-const propertyBytes = (properties: PropertyValues): number => 8 + Buffer.byteLength(JSON.stringify(properties));
 
 /** At least as many bytes as the operation's fields take in the log. */
 export function encodedBytesMax(operation: Operation): number {
@@ -61,37 +61,22 @@ export function encodedBytesMax(operation: Operation): number {
       return FIXED_BYTES_MAX + operation.blobs.length * 8;
     case 'createVolume':
     case 'createSnapshot':
-      return FIXED_BYTES_MAX + operation.name.length + propertyBytes(operation.properties);
+    case 'destroy':
     case 'renameDataset':
-      return FIXED_BYTES_MAX + operation.name.length;
     case 'setProperties':
-      return FIXED_BYTES_MAX + propertyBytes(operation.properties);
-    case 'rollback': {
-      const { keep, carried, path } = operation;
-      const kept = keep === undefined ? 0 : keep.name.length + propertyBytes(keep.properties);
-      return FIXED_BYTES_MAX + kept + [...carried, path].reduce((sum, one) => sum + 8 + Buffer.byteLength(one), 0);
-    }
+    case 'rollback':
+      return FIXED_BYTES_MAX + datasetOperationBytes(operation);
     case 'setAttributes':
     case 'resize':
     case 'writeBlob':
     case 'promote':
     case 'branchBlob':
     case 'takeChunks':
-    case 'destroy':
+    case 'setQuota':
+    case 'removeQuota':
       return FIXED_BYTES_MAX;
   }
 }
-
-function writeTime(out: FieldWriter, time: Timestamp): void {
-  out.i64(time.seconds);
-  out.u32(time.nanoseconds);
-}
-
-const writeText = (out: FieldWriter, text: string): void => out.bytes(Buffer.from(text, 'utf8'));
-const writeProperties = (out: FieldWriter, properties: PropertyValues): void =>
-  writeText(out, JSON.stringify(properties));
-/** A dataset that may be missing: its number plus 1, or 0. */
-const writeOptional = (out: FieldWriter, id: DatasetId | undefined): void => out.i64(id === undefined ? 0 : id + 1);
 
 export function encodeOperation(operation: Operation, out: FieldWriter): void {
   switch (operation.type) {
@@ -110,6 +95,7 @@ export function encodeOperation(operation: Operation, out: FieldWriter): void {
         out.bytes(name);
         out.bytes(value);
       }
+      if (operation.parent === 0) out.i64(operation.directory);
       return;
     case 'link':
       out.i64(operation.ino);
@@ -196,61 +182,27 @@ export function encodeOperation(operation: Operation, out: FieldWriter): void {
       out.i64(operation.first);
       out.i64(operation.end);
       return;
+    case 'setQuota':
+      out.i64(operation.directory);
+      out.i64(storedLimit(operation.limits.bytes));
+      out.i64(storedLimit(operation.limits.inodes));
+      out.i64(operation.inodes);
+      return;
+    case 'removeQuota':
+      out.i64(operation.directory);
+      return;
     case 'createVolume':
-      out.i64(operation.id);
-      writeOptional(out, operation.origin);
-      out.u32(operation.uid);
-      out.u32(operation.gid);
-      writeTime(out, operation.time);
-      writeText(out, operation.name);
-      writeProperties(out, operation.properties);
-      return;
     case 'createSnapshot':
-      out.i64(operation.id);
-      out.i64(operation.volume);
-      writeTime(out, operation.time);
-      writeText(out, operation.name);
-      writeProperties(out, operation.properties);
-      return;
     case 'destroy':
-      out.i64(operation.id);
-      return;
     case 'renameDataset':
-      out.i64(operation.id);
-      writeText(out, operation.name);
-      return;
     case 'setProperties':
-      out.i64(operation.id);
-      writeProperties(out, operation.properties);
-      return;
     case 'rollback':
-      out.i64(operation.volume);
-      out.i64(operation.snapshot);
-      out.i64(operation.view);
-      writeTime(out, operation.time);
-      writeText(out, operation.path);
-      writeOptional(out, operation.keep?.id);
-      if (operation.keep !== undefined) {
-        writeText(out, operation.keep.name);
-        writeProperties(out, operation.keep.properties);
-      }
-      out.u32(operation.carried.length);
-      for (const path of operation.carried) writeText(out, path);
+      encodeDatasetOperation(operation, out);
       return;
   }
 }
 
-const readTime = (fields: FieldReader): Timestamp => ({ seconds: fields.i64(), nanoseconds: fields.u32() });
-const readIno = (fields: FieldReader): Ino => asIno(fields.i64());
 const readBlob = (fields: FieldReader): BlobId => asBlobId(fields.i64());
-const readDatasetId = (fields: FieldReader): DatasetId => asDatasetId(fields.i64());
-const readText = (fields: FieldReader): string => Buffer.from(fields.bytes()).toString('utf8');
-const readProperties = (fields: FieldReader, id: DatasetId): PropertyValues => parseProperties(readText(fields), id);
-
-function readOptional(fields: FieldReader): DatasetId | undefined {
-  const value = fields.i64();
-  return value === 0 ? undefined : asDatasetId(value - 1);
-}
 
 /** Reads an operation back; throws CorruptionError for what this program cannot have written. */
 export function decodeOperation(code: number, fields: FieldReader): Operation {
@@ -262,7 +214,8 @@ export function decodeOperation(code: number, fields: FieldReader): Operation {
       const [name, target] = [fields.bytes(), fields.bytes()];
       const xattrs: Xattr[] = [];
       for (let count = fields.u8(); count > 0; count--) xattrs.push({ name: fields.bytes(), value: fields.bytes() });
-      return { type: 'make', ino, parent, mode, uid, gid, rdev, time, name, target, xattrs };
+      const directory = parent === 0 && !fields.isAtEnd ? readIno(fields) : parent;
+      return { type: 'make', ino, parent, directory, mode, uid, gid, rdev, time, name, target, xattrs };
     }
     case TYPE_CODES.link:
       return {
@@ -335,49 +288,14 @@ export function decodeOperation(code: number, fields: FieldReader): Operation {
         first: fields.i64(),
         end: fields.i64(),
       };
+    case TYPE_CODES.setQuota: {
+      const directory = readIno(fields);
+      const limits = { bytes: limitOf(fields.i64()), inodes: limitOf(fields.i64()) };
+      return { type: 'setQuota', directory, limits, inodes: fields.i64() };
+    }
+    case TYPE_CODES.removeQuota:
+      return { type: 'removeQuota', directory: readIno(fields) };
     default:
       return decodeDatasetOperation(code, fields);
   }
-}
-
-function decodeDatasetOperation(code: number, fields: FieldReader): Operation {
-  switch (code) {
-    case TYPE_CODES.createVolume: {
-      const id = readDatasetId(fields);
-      const origin = readOptional(fields);
-      const [uid, gid, time] = [fields.u32(), fields.u32(), readTime(fields)];
-      const name = readText(fields);
-      return { type: 'createVolume', id, origin, uid, gid, time, name, properties: readProperties(fields, id) };
-    }
-    case TYPE_CODES.createSnapshot: {
-      const [id, volume, time] = [readDatasetId(fields), readDatasetId(fields), readTime(fields)];
-      const name = readText(fields);
-      return { type: 'createSnapshot', id, volume, time, name, properties: readProperties(fields, id) };
-    }
-    case TYPE_CODES.destroy:
-      return { type: 'destroy', id: readDatasetId(fields) };
-    case TYPE_CODES.renameDataset:
-      return { type: 'renameDataset', id: readDatasetId(fields), name: readText(fields) };
-    case TYPE_CODES.setProperties: {
-      const id = readDatasetId(fields);
-      return { type: 'setProperties', id, properties: readProperties(fields, id) };
-    }
-    case TYPE_CODES.rollback: {
-      const [volume, snapshot, view] = [readDatasetId(fields), readDatasetId(fields), readDatasetId(fields)];
-      const time = readTime(fields);
-      const path = readText(fields);
-      const keep = readKept(fields);
-      const carried: string[] = [];
-      for (let count = fields.u32(); count > 0; count--) carried.push(readText(fields));
-      return { type: 'rollback', volume, snapshot, view, time, path, keep, carried };
-    }
-    default:
-      throw new CorruptionError('log record', `type ${code}`);
-  }
-}
-
-function readKept(fields: FieldReader): KeptState | undefined {
-  const id = readOptional(fields);
-  if (id === undefined) return undefined;
-  return { id, name: readText(fields), properties: readProperties(fields, id) };
 }

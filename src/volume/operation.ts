@@ -10,6 +10,7 @@
 import type { BlobId, DatasetId, Ino, Lsn } from '../store/units.js';
 import type { PropertyValues } from './dataset.js';
 import type { Timestamp } from './inode.js';
+import type { QuotaLimits } from './quota-record.js';
 
 /** A change to the files of one volume. */
 export type FileOperation =
@@ -25,7 +26,9 @@ export type FileOperation =
   | SetXattrOperation
   | RemoveXattrOperation
   | BranchBlobOperation
-  | TakeChunksOperation;
+  | TakeChunksOperation
+  | SetQuotaOperation
+  | RemoveQuotaOperation;
 
 /** A change to the volumes and snapshots of the store. */
 export type DatasetOperation =
@@ -43,6 +46,8 @@ export interface MakeOperation {
   readonly type: 'make';
   readonly ino: Ino;
   readonly parent: Ino;
+  /** The directory that it is made in, with or without a name: it counts for the same quota. 0 in logs without quotas. */
+  readonly directory: Ino;
   readonly name: Uint8Array;
   readonly mode: number;
   readonly uid: number;
@@ -177,6 +182,24 @@ export interface TakeChunksOperation {
   readonly blob: BlobId;
   readonly first: number;
   readonly end: number;
+}
+
+/**
+ * Puts a quota on a directory, which is not in the tree of another's, or changes its limits. With a new quota, all inodes below come
+ * to count for it.
+ */
+export interface SetQuotaOperation {
+  readonly type: 'setQuota';
+  readonly directory: Ino;
+  readonly limits: QuotaLimits;
+  /** How many inodes come to count for it: for the space that this may take. */
+  readonly inodes: number;
+}
+
+/** Takes away the quota that is on a directory. */
+export interface RemoveQuotaOperation {
+  readonly type: 'removeQuota';
+  readonly directory: Ino;
 }
 
 /** A new volume: empty, with a root directory of this owner, or a clone of a snapshot. */

@@ -20,6 +20,7 @@ import type { StoreApplier } from './apply/store-applier.js';
 import { Inode } from './inode.js';
 import type { Operation } from './operation.js';
 import { decodeOperation } from './operation-codec.js';
+import { charge } from './quota-groups.js';
 import { reserveFor } from './reserve.js';
 import type { StoreState } from './state.js';
 
@@ -99,6 +100,7 @@ class UnsyncedGrowth {
       if (size === this.#inode.size) continue;
       state.pages.reserve(PAGES_PER_OPERATION);
       state.dataset.dataBytes += size - this.#inode.size;
+      charge(state.tree, this.#inode.quotaGroup, size - this.#inode.size, 0);
       this.#inode.size = size;
       this.#inode.store(state.tree);
       clamped++;

@@ -1,18 +1,19 @@
 /**
  * What an operation may need of the disk, set aside before it is logged: whatever is in the log can then be applied.
  */
-import type { DatasetId } from '../store/units.js';
+import type { DatasetId, Ino } from '../store/units.js';
 import { chunksTo, FileParts } from './file-parts.js';
 import { Inode, STORAGE_PACK } from './inode.js';
 import type { Operation, RollbackOperation } from './operation.js';
 import { encodedBytesMax } from './operation-codec.js';
 import { orphanChangesMax } from './orphans.js';
+import { quotaOn } from './quota-groups.js';
 import type { StoreState, VolumeState } from './state.js';
 import { type Extent, measure, resolvePath } from './transplant.js';
 
 /** Free pages that only operations which free something may use, so that a full store can be emptied. */
 const PAGES_KEPT_FOR_FREEING = 256;
-const FREEING: ReadonlySet<Operation['type']> = new Set(['unlink', 'removeXattr', 'resize', 'destroy']);
+const FREEING: ReadonlySet<Operation['type']> = new Set(['unlink', 'removeXattr', 'resize', 'destroy', 'removeQuota']);
 
 /** Free pages that an operation leaves for those that free something. */
 export const pagesKept = ({ type }: Operation): number => (FREEING.has(type) ? 0 : PAGES_KEPT_FOR_FREEING);
@@ -57,6 +58,8 @@ export function reserveFor(store: StoreState, dataset: DatasetId, operation: Ope
     case 'removeXattr':
     case 'branchBlob':
     case 'takeChunks':
+    case 'setQuota':
+    case 'removeQuota':
     case 'destroy':
     case 'synced':
       return;
@@ -87,6 +90,10 @@ function pagesBeyond(store: StoreState, dataset: DatasetId, operation: Operation
       const parts = new FileParts(volume).within(operation.ino, chunksTo(operation.size), Number.POSITIVE_INFINITY);
       return Math.ceil(parts.length / PARTS_PER_LEAF);
     }
+    case 'setQuota':
+      return pagesForInodes(store, operation.inodes);
+    case 'removeQuota':
+      return pagesForInodes(store, inodesUnder(store.volume(dataset), operation.directory));
     case 'createSnapshot':
       return orphanChangesMax(store.volume(operation.volume));
     case 'rollback':
@@ -94,6 +101,14 @@ function pagesBeyond(store: StoreState, dataset: DatasetId, operation: Operation
     default:
       return 0;
   }
+}
+
+/** Pages that changing so many inodes takes: the leaves that they are in, and the branches above, which have many children. */
+const pagesForInodes = (store: StoreState, inodes: number): number => Math.ceil(leavesTouched(store, inodes) * 1.25);
+
+/** Inodes that count for the quota that is on a directory. */
+function inodesUnder({ tree }: VolumeState, directory: Ino): number {
+  return resized.load(tree, directory) ? (quotaOn(tree, resized)?.inodesUsed ?? 0) : 0;
 }
 
 /** Bytes of a leaf that are used at least when items come in any order. */

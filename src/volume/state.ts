@@ -53,6 +53,8 @@ export class StoreState {
   deadBlobs: BlobId[] = [];
   /** References to pages, and to what only they reach, that are to be given up (reaper.ts). */
   readonly dying: PageNumber[] = [];
+  /** Roots that are being read (pinned-tree.ts), each with a reference of its own; dying ones if the process ends before that. */
+  readonly pinned: PageNumber[] = [];
   readonly #volumes = new Map<DatasetId, VolumeState>();
 
   /** Opens the state as the checkpoint of a superblock left it. Throws CorruptionError, DiskError. */

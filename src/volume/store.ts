@@ -230,6 +230,11 @@ export class Store implements MaintainedStore {
     this.#maintenance?.afterOperation();
   }
 
+  /** Gives up dying trees in the background. */
+  reap(): void {
+    this.#maintenance?.reap();
+  }
+
   /** The host has no space: a checkpoint begins, which gives back what was removed since the last one. */
   afterLackOfSpace(): void {
     this.#maintenance?.afterLackOfSpace();

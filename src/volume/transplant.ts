@@ -5,13 +5,18 @@
  * An inode keeps its number where the other tree has no such inode, and if that is allowed; otherwise it gets a new one. Names and
  * small files are records that know the inode they were made for (arena.ts): an inode that got a new number is marked as
  * transplanted, and its records then belong to another inode by their own account.
+ *
+ * What is copied counts for the quota of the directory that it comes to be in. A directory that has a quota itself keeps that, unless
+ * it comes to be under another. A file with names under several quotas becomes a file for each.
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { asIno, type Ino, ROOT_INO } from '../store/units.js';
 import { Inode, type Timestamp } from './inode.js';
 import { DIRENT_BYTES, KIND_DIRENT, KIND_INODE, readU64, writeU64 } from './items.js';
 import { visitRecords } from './leaf-records.js';
-import { isDirectory, isRegular } from './mode.js';
+import { isDirectory } from './mode.js';
+import { allQuotas, charge, countedBytes, insertQuota, quotaOn } from './quota-groups.js';
+import { QUOTA_BYTES } from './quota-record.js';
 import type { VolumeState } from './state.js';
 
 /** What the names of a tree's path lead to. */
@@ -75,7 +80,8 @@ function itemsOf(state: VolumeState, ino: Ino): CopiedItem[] {
 
 /** Items, and the bytes that they take in leaves, of all that can be reached from an inode. */
 export function measure(state: VolumeState, root: Ino): Extent {
-  const total: Extent = { items: 0, bytes: 0, inodes: 0 };
+  const quotas = allQuotas(state.tree).length;
+  const total: Extent = { items: quotas, bytes: quotas * (SLOT_BYTES + QUOTA_BYTES), inodes: 0 };
   const seen = new Set<Ino>();
   const waiting = [root];
   for (let ino = waiting.pop(); ino !== undefined; ino = waiting.pop()) {
@@ -91,13 +97,27 @@ export function measure(state: VolumeState, root: Ino): Extent {
   return total;
 }
 
+/** An inode to be copied, and its place in the other tree. */
+interface Waiting {
+  readonly source: Ino;
+  readonly ino: Ino;
+  readonly parent: Ino;
+  readonly minor: number;
+  /** The quota group of the directory. */
+  readonly group: number;
+}
+
 export class Transplant {
   readonly #from: VolumeState;
   readonly #to: VolumeState;
   readonly #keepsNumbers: boolean;
   /** Removes an inode that has lost its last name. */
   readonly #remove: (ino: Ino) => void;
-  readonly #numbers = new Map<Ino, Ino>();
+  /** The numbers of copies, by the quota group of the directory that the copy is in and by the number of what was copied. */
+  readonly #numbers = new Map<number, Map<Ino, Ino>>();
+  /** What has a copy. */
+  readonly #copied = new Set<Ino>();
+  #lastGroup = 0;
   readonly #inode = new Inode();
 
   constructor(from: VolumeState, to: VolumeState, keepsNumbers: boolean, remove: (ino: Ino) => void) {
@@ -202,52 +222,58 @@ export class Transplant {
 
   /** Copies an inode, and what is in it. Returns its number in the other tree. */
   #copy(root: Ino, parent: Ino, minor: number, isDeep: boolean): Ino {
-    const result = this.#number(root);
-    const waiting = [{ source: root, parent, minor }];
+    const group = this.#load(this.#to, parent).quotaGroup;
+    const result = this.#number(root, group);
+    const waiting: Waiting[] = [{ source: root, ino: result, parent, minor, group }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const { source } = next;
-      const known = this.#numbers.get(source);
-      if (known !== undefined && this.#inode.load(this.#to.tree, known)) {
+      if (this.#inode.load(this.#to.tree, next.ino)) {
         // Another name of a file that has been copied.
         this.#inode.nlink++;
         this.#inode.store(this.#to.tree);
         continue;
       }
-      const ino = this.#number(source);
-      for (const child of this.#copyItems(source, ino, next.parent, next.minor, isDeep)) waiting.push(child);
+      for (const child of this.#copyItems(next, isDeep)) waiting.push(child);
     }
     return result;
   }
 
-  /** The number that a copied inode has in the other tree. */
-  #number(source: Ino): Ino {
-    const known = this.#numbers.get(source);
+  /** The number that a copied inode has in the other tree, in a directory of `group`. */
+  #number(source: Ino, group: number): Ino {
+    const numbers = this.#numbers.get(group) ?? new Map<Ino, Ino>();
+    this.#numbers.set(group, numbers);
+    const known = numbers.get(source);
     if (known !== undefined) return known;
     const { store, tree } = this.#to;
-    const isFree = this.#keepsNumbers && !tree.find(source, KIND_INODE, 0);
+    const isFree = this.#keepsNumbers && !this.#copied.has(source) && !tree.find(source, KIND_INODE, 0);
     const ino = isFree ? source : store.counters.nextIno;
     store.takeIno(ino);
-    this.#numbers.set(source, ino);
+    this.#copied.add(source);
+    numbers.set(source, ino);
     return ino;
   }
 
+  /** Puts the quota that is on a directory, if there is one, on its copy. Returns the group, or 0. */
+  #copyQuota(source: Inode, ino: Ino): number {
+    const quota = quotaOn(this.#from.tree, source);
+    if (quota === undefined) return 0;
+    const group = insertQuota(this.#to.tree, ino, quota.limits, this.#lastGroup + 1);
+    this.#lastGroup = group;
+    return group;
+  }
+
   /** Returns the entries, whose inodes are to be copied next. */
-  #copyItems(
-    source: Ino,
-    ino: Ino,
-    parent: Ino,
-    minor: number,
-    isDeep: boolean,
-  ): { source: Ino; parent: Ino; minor: number }[] {
+  #copyItems({ source, ino, parent, minor, group: above }: Waiting, isDeep: boolean): Waiting[] {
     const { tree, store, dataset } = this.#to;
     const inode = this.#load(this.#from, source, new Inode());
     const items = itemsOf(this.#from, source);
+    const group = above === 0 ? this.#copyQuota(inode, ino) : above;
     const children = isDeep ? items.filter(({ kind }) => kind === KIND_DIRENT) : [];
     const others = items.filter(({ kind }) => kind !== KIND_DIRENT && kind !== KIND_INODE);
     inode.ino = ino;
     inode.parent = parent;
     inode.nameMinor = minor;
     inode.isTransplanted ||= ino !== source;
+    inode.quotaGroup = group;
     if (isDirectory(inode.mode)) {
       inode.entries = children.length;
       inode.nlink = 2 + children.filter(({ words }) => words[4] === DT_DIR).length;
@@ -257,16 +283,21 @@ export class Transplant {
     inode.insert(tree);
     visitRecords(tree.words, KIND_INODE, tree.valueWord, (record, number) => store.references.add(record, number));
     dataset.inodes++;
-    if (isRegular(inode.mode)) dataset.dataBytes += inode.size;
+    dataset.dataBytes += countedBytes(inode);
+    charge(tree, group, countedBytes(inode), 1);
+    const waiting: Waiting[] = [];
     for (const item of [...others, ...children]) {
+      const child = item.kind === KIND_DIRENT ? asIno(readU64(item.words, 0)) : undefined;
+      const number = child === undefined ? undefined : this.#number(child, group);
       tree.insert(ino, item.kind, item.minor, item.words.length * 4);
       tree.words.set(item.words, tree.valueWord);
-      if (item.kind === KIND_DIRENT) {
-        writeU64(tree.words, tree.valueWord, this.#number(asIno(readU64(item.words, 0))));
+      if (child !== undefined && number !== undefined) {
+        writeU64(tree.words, tree.valueWord, number);
+        waiting.push({ source: child, ino: number, parent: ino, minor: item.minor, group });
       }
       visitRecords(item.words, item.kind, 0, (record, number) => store.references.add(record, number));
     }
-    return children.map((child) => ({ source: asIno(readU64(child.words, 0)), parent: ino, minor: child.minor }));
+    return waiting;
   }
 }
 

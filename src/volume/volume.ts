@@ -50,7 +50,7 @@ export class Volume {
   isShared(ino: Ino, blob: BlobId): boolean {
     const { tree, store } = this.state;
     if (store.references.isShared('blob', blob)) return true;
-    const mayBeShared = store.catalog.hasSharedTrees || store.dying.length > 0;
+    const mayBeShared = store.catalog.hasSharedTrees || store.dying.length + store.pinned.length > 0;
     return mayBeShared && tree.find(ino, KIND_INODE, 0) && tree.isShared;
   }
 

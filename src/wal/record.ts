@@ -67,6 +67,11 @@ export class FieldReader {
     return at;
   }
 
+  /** Whether all fields have been read: what came to be added to a record of some type is missing in older logs. */
+  get isAtEnd(): boolean {
+    return this.#at === this.#end;
+  }
+
   u8(): number {
     return this.#bytes[this.#take(1)];
   }

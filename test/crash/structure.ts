@@ -26,6 +26,7 @@ import { isDirectory, isRegular } from '../../src/volume/mode.js';
 import type { RecordKind } from '../../src/volume/record-references.js';
 import type { StoreState, VolumeState } from '../../src/volume/state.js';
 import type { Store } from '../../src/volume/store.js';
+import { quotaProblem } from './quota-structure.js';
 
 const SEGMENT_BYTES = 256 * 1024;
 
@@ -199,7 +200,7 @@ function treeProblem(state: StoreState, dataset: Dataset): string | undefined {
   const dataBytes = files.reduce((sum, { size }) => sum + size, 0);
   if (dataset.inodes !== census.inodes.size) return `${census.inodes.size} inodes, noted are ${dataset.inodes}`;
   if (dataset.dataBytes !== dataBytes) return `${dataBytes} bytes of data, noted are ${dataset.dataBytes}`;
-  return undefined;
+  return quotaProblem(volume, [...census.inodes.values()]);
 }
 
 function inodeProblem(volume: VolumeState, census: TreeCensus, ino: number, inode: Inode): string | undefined {

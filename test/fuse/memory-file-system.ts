@@ -379,7 +379,7 @@ export class MemoryFileSystem implements FileSystemOperations {
     return this.applied.has(request);
   }
 
-  statistics(out: FileSystemStatistics): void {
+  statistics(_ino: Ino, out: FileSystemStatistics): void {
     Object.assign(out, {
       blockSize: 4096,
       blocks: 1000,

@@ -61,7 +61,7 @@ export function batchForget(service: Service): number {
 }
 
 export function statfs(service: Service): number {
-  service.filesystem.statistics(service.statistics);
+  service.filesystem.statistics(service.request.node(), service.statistics);
   service.reply.statistics(PAYLOAD, service.statistics);
   return fuse_kstatfs.sizeof;
 }

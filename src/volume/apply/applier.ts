@@ -11,20 +11,23 @@ import { asAddress, type Ino } from '../../store/units.js';
 import { Inode } from '../inode.js';
 import { KIND_INODE, KIND_SYMLINK, readU64 } from '../items.js';
 import type { FileOperation } from '../operation.js';
+import { charge } from '../quota-groups.js';
 import type { VolumeState } from '../state.js';
 import { AttributeChanges } from './attributes.js';
 import { DataChanges } from './data.js';
 import { loadInode } from './load.js';
 import { NameChanges } from './names.js';
+import { QuotaChanges } from './quotas.js';
 
-/** More pages than any operation can take: an exchange of two names changes at most eight items. */
-export const PAGES_PER_OPERATION = 160;
+/** More pages than any operation can take: a directory with two access control lists changes at most nine items. */
+export const PAGES_PER_OPERATION = 176;
 
 export class Applier {
   readonly #state: VolumeState;
   readonly #names: NameChanges;
   readonly #attributes: AttributeChanges;
   readonly #data: DataChanges;
+  readonly #quotas: QuotaChanges;
   readonly #inode = new Inode();
 
   constructor(state: VolumeState) {
@@ -32,6 +35,7 @@ export class Applier {
     this.#names = new NameChanges(state);
     this.#attributes = new AttributeChanges(state);
     this.#data = new DataChanges(state);
+    this.#quotas = new QuotaChanges(state);
   }
 
   apply(operation: FileOperation): void {
@@ -77,6 +81,12 @@ export class Applier {
       case 'takeChunks':
         this.#data.takeChunks(operation);
         break;
+      case 'setQuota':
+        this.#quotas.set(operation);
+        break;
+      case 'removeQuota':
+        this.#quotas.remove(operation);
+        break;
     }
   }
 
@@ -96,5 +106,6 @@ export class Applier {
     tree.remove(ino, KIND_INODE, 0);
     orphans.delete(ino);
     dataset.inodes--;
+    charge(tree, inode.quotaGroup, 0, -1);
   }
 }

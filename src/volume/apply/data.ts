@@ -16,6 +16,7 @@ import type {
   WriteBlobOperation,
   WriteSmallOperation,
 } from '../operation.js';
+import { charge } from '../quota-groups.js';
 import type { VolumeState } from '../state.js';
 import { loadInode } from './load.js';
 
@@ -54,7 +55,9 @@ export class DataChanges {
   }
 
   #setSize(inode: Inode, size: number): void {
-    this.#state.dataset.dataBytes += size - inode.size;
+    const { dataset, tree } = this.#state;
+    dataset.dataBytes += size - inode.size;
+    charge(tree, inode.quotaGroup, size - inode.size, 0);
     inode.size = size;
   }
 

@@ -7,6 +7,7 @@ import { Inode, type Timestamp } from '../inode.js';
 import { ADDRESS_BYTES, DIRENT_BYTES, KIND_DIRENT, KIND_SYMLINK, readU64, writeU64 } from '../items.js';
 import { direntType, isDirectory } from '../mode.js';
 import type { LinkOperation, MakeOperation, RenameOperation, UnlinkOperation } from '../operation.js';
+import { charge } from '../quota-groups.js';
 import type { VolumeState } from '../state.js';
 import { loadInode } from './load.js';
 
@@ -22,7 +23,7 @@ export class NameChanges {
 
   make(operation: MakeOperation): void {
     const { tree, strings, store, dataset } = this.#state;
-    const { ino, parent, mode, time } = operation;
+    const { ino, parent, directory: place, mode, time } = operation;
     const directory = isDirectory(mode);
     const inode = new Inode();
     inode.ino = ino;
@@ -33,6 +34,7 @@ export class NameChanges {
     inode.rdev = operation.rdev;
     inode.size = operation.target.length;
     inode.parent = parent;
+    inode.quotaGroup = place === 0 ? 0 : loadInode(this.#state, this.#parent, place).quotaGroup;
     inode.setAtime(time);
     inode.setChanged(time);
     inode.btimeSeconds = time.seconds;
@@ -46,6 +48,7 @@ export class NameChanges {
     }
     store.takeIno(ino);
     dataset.inodes++;
+    charge(tree, inode.quotaGroup, 0, 1);
     if (parent === 0) {
       this.#state.orphans.add(ino);
       return;

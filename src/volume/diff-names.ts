@@ -1,0 +1,112 @@
+/**
+ * Names and paths of inodes in one tree, from the inode up.
+ *
+ * An inode notes its parent and the key of one of its entries there (inode.ts). What it notes is checked against the entry. It is
+ * missing for inodes of stores that were made in format 1, and for files with several names that have lost the noted one: at the
+ * first of those, all directories are looked through once for the entries that nobody notes.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { CorruptionError } from '../errors/corruption.js';
+import { asIno, type Ino, ROOT_INO } from '../store/units.js';
+import { Tree } from '../tree/tree.js';
+import { Inode } from './inode.js';
+import { KIND_DIRENT, readU64 } from './items.js';
+import type { VolumeState } from './state.js';
+
+/** Where a name of an inode is. */
+export interface NamePlace {
+  readonly parent: Ino;
+  readonly name: Uint8Array;
+}
+
+/** Entries looked at before other work is let in. */
+const ENTRIES_AT_ONCE = 2000;
+const SLASH = Buffer.from('/');
+const NO_NAME = Buffer.alloc(0);
+
+/** A tree must stay as it is while its names are looked up. */
+export class TreeNames {
+  readonly #state: VolumeState;
+  readonly #directoryPaths = new Map<Ino, Buffer>([[ROOT_INO, NO_NAME]]);
+  /** By inode, the keys of entries that their inodes do not note. */
+  #unnoted: Map<Ino, { readonly parent: Ino; readonly minor: number }> | undefined;
+
+  constructor(state: VolumeState) {
+    this.#state = state;
+  }
+
+  /** The record of an inode that has a name. */
+  live(ino: Ino): Inode | undefined {
+    const inode = new Inode();
+    return inode.load(this.#state.tree, ino) && inode.nlink > 0 ? inode : undefined;
+  }
+
+  /** The inode that a name in a directory leads to. */
+  child(directory: Ino, name: Uint8Array): Ino | undefined {
+    const { tree, entries } = this.#state;
+    return entries.find(directory, name) < 0 ? undefined : asIno(readU64(tree.words, tree.valueWord));
+  }
+
+  /**
+   * Where an inode is; for one with several names, where one of them is. The root is in itself, without a name. Throws
+   * CorruptionError for an inode without a name.
+   */
+  async place(inode: Inode): Promise<NamePlace> {
+    if (inode.ino === ROOT_INO) return { parent: ROOT_INO, name: NO_NAME };
+    const noted = this.#nameAt(inode.ino, inode.parent, inode.nameMinor);
+    if (noted !== undefined) return noted;
+    this.#unnoted ??= await this.#findUnnoted();
+    const found = this.#unnoted.get(inode.ino);
+    const place = found === undefined ? undefined : this.#nameAt(inode.ino, found.parent, found.minor);
+    if (place === undefined) throw new CorruptionError(`inode ${inode.ino}`, 'no directory has an entry for it');
+    return place;
+  }
+
+  /** The name of an entry, if it leads to this inode. */
+  #nameAt(ino: Ino, parent: Ino, minor: number): NamePlace | undefined {
+    const { tree, strings, entries } = this.#state;
+    if (minor === 0 || !tree.find(parent, KIND_DIRENT, minor)) return undefined;
+    if (readU64(tree.words, tree.valueWord) !== ino) return undefined;
+    return { parent, name: strings.get(entries.nameAddress()) };
+  }
+
+  async #findUnnoted(): Promise<Map<Ino, { parent: Ino; minor: number }>> {
+    const found = new Map<Ino, { parent: Ino; minor: number }>();
+    const tree = new Tree(this.#state.pages, this.#state.tree.root);
+    const child = new Inode();
+    let count = 0;
+    for (let more = tree.seek(0, 0, 0); more; more = tree.next()) {
+      if (tree.kind !== KIND_DIRENT) continue;
+      const [parent, minor] = [asIno(tree.object), tree.minor];
+      const ino = asIno(readU64(tree.words, tree.valueWord));
+      if (!child.load(this.#state.tree, ino)) continue;
+      if (child.parent !== parent || child.nameMinor !== minor) found.set(ino, { parent, minor });
+      if (++count % ENTRIES_AT_ONCE === 0) await setImmediate();
+    }
+    return found;
+  }
+
+  /** The path of a name, without a slash before it. */
+  async path({ parent, name }: NamePlace): Promise<Buffer> {
+    const directory = await this.directoryPath(parent);
+    return directory.length === 0 ? Buffer.from(name) : Buffer.concat([directory, SLASH, name]);
+  }
+
+  /** The path of a directory; empty for the root. */
+  async directoryPath(ino: Ino): Promise<Buffer> {
+    const way: { ino: Ino; name: Uint8Array }[] = [];
+    let known = this.#directoryPaths.get(ino);
+    for (let at = ino; known === undefined; known = this.#directoryPaths.get(at)) {
+      const inode = this.live(at);
+      if (inode === undefined) throw new CorruptionError(`inode ${at}`, 'a directory that has entries is missing');
+      const { parent, name } = await this.place(inode);
+      way.push({ ino: at, name });
+      at = parent;
+    }
+    for (const { ino: directory, name } of way.reverse()) {
+      known = known.length === 0 ? Buffer.from(name) : Buffer.concat([known, SLASH, name]);
+      this.#directoryPaths.set(directory, known);
+    }
+    return known;
+  }
+}
