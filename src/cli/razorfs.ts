@@ -8,6 +8,9 @@ import { EXIT, exitCodeHelp } from './exit-codes.js';
 import { mkfsCommand } from './mkfs.js';
 import { mountCommand } from './mount.js';
 import { printError } from './output.js';
+import { persistCommand } from './persist.js';
+import { pruneCommand } from './prune.js';
+import { resetCommand } from './reset.js';
 import { restartCommand } from './restart.js';
 import { scrubCommand } from './scrub.js';
 import { snapshotCommand } from './snapshot.js';
@@ -56,6 +59,9 @@ function program(): Command {
     restartCommand(),
     scrubCommand(),
     snapshotCommand(),
+    pruneCommand(),
+    persistCommand(),
+    resetCommand(),
     mkfsCommand(),
   ]) {
     root.addCommand(withSettingsOf(root, command), { isDefault: command.name() === 'mount' });

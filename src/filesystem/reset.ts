@@ -11,15 +11,12 @@ import type { Datasets } from '../volume/datasets.js';
 import { Inode } from '../volume/inode.js';
 import { isDirectory } from '../volume/mode.js';
 import { carriedPaths, isWithin, type PersistenceRule, rulesOf } from '../volume/persistence.js';
+import { BLANK_NAME, MADE_BY } from '../volume/prune.js';
 import type { Store } from '../volume/store.js';
 import { entryOf, resolvePath, splitPath } from '../volume/transplant.js';
 import { Attributes } from './attributes.js';
 import { FileSystem } from './filesystem.js';
 import type { Caller } from './operations.js';
-
-export const BLANK_NAME = 'blank';
-/** The property of a snapshot that says what made it, where that was not a person: `interval`, `reset`, `rollback`. */
-export const MADE_BY = 'made-by';
 
 const ROOT_CALLER: Caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0 };
 

@@ -16,6 +16,7 @@ import { directoryState, notAStore } from './store-directory.js';
 const NO_MOUNTS: StoreMounts = {
   mountPointOf: () => undefined,
   flush: async () => undefined,
+  rolledBack: async () => undefined,
 };
 
 export async function runHere(store: string, { name, args, caller }: RunRequest, io: CommandIo): Promise<unknown> {

@@ -234,6 +234,8 @@ export class ServedMount implements ControlledMount {
         flush: async (dataset) => {
           if (dataset === volume.id) await this.#flush();
         },
+        // The kernel's caches of a mount are invalidated by whoever serves several mounts.
+        rolledBack: async () => undefined,
       },
     };
   }

@@ -17,6 +17,8 @@ export interface StoreMounts {
   mountPointOf(dataset: DatasetId): string | undefined;
   /** Has the kernel hand over what programs have written to a volume: it may have kept some of it in its cache. */
   flush(volume: DatasetId): Promise<void>;
+  /** A volume was rolled back, wholly or, where `path` is not empty, at a path: what the kernel's caches have of it is no more valid. */
+  rolledBack(volume: DatasetId, path: string): Promise<void>;
 }
 
 export interface CommandContext {

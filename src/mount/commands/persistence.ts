@@ -1,0 +1,123 @@
+/**
+ * What persists when a volume is reset, and the reset itself.
+ */
+import { blankOf, makeDirectories, type ResetOptions, type ResetReport, reset } from '../../filesystem/reset.js';
+import { compareStates } from '../../volume/diff.js';
+import {
+  normalPath,
+  PERSISTENCE_PROPERTY,
+  type PersistenceRule,
+  parseRules,
+  rulesAsJson,
+  rulesOf,
+  withRules,
+} from '../../volume/persistence.js';
+import { PinnedTree } from '../../volume/pinned-tree.js';
+import { pruneAutomatic } from '../../volume/prune.js';
+import { resolvePath } from '../../volume/transplant.js';
+import { volumeNamed } from './dataset-names.js';
+import type { CommandContext, StoreCommand } from './store-command.js';
+import { Vanishing, type VanishingPath } from './vanishing.js';
+
+export interface PersistenceReport {
+  readonly volume: string;
+  readonly rules: { readonly data: readonly unknown[]; readonly cache: readonly unknown[] };
+}
+
+async function setRules(
+  { datasets }: CommandContext,
+  volume: ReturnType<typeof volumeNamed>,
+  rules: readonly PersistenceRule[],
+): Promise<PersistenceReport> {
+  const json = rulesAsJson(rules);
+  await datasets.setProperties(volume, { [PERSISTENCE_PROPERTY]: rules.length === 0 ? undefined : json });
+  return { volume: volume.name, rules: json };
+}
+
+/** Adds rules, as the JSON that `parseRules` reads; `isAll`: in the place of all that there are. Makes the directories that they want. */
+export const addRules: StoreCommand<
+  { readonly volume: string | undefined; readonly rules: unknown; readonly isAll: boolean },
+  PersistenceReport
+> = async (args, context) => {
+  const volume = volumeNamed(args.volume, context);
+  const added = parseRules(args.rules);
+  const report = await setRules(context, volume, args.isAll ? added : withRules(rulesOf(volume.properties), added));
+  makeDirectories(context.store, volume, added);
+  return report;
+};
+
+/** Removes the rules for some paths. */
+export const removeRules: StoreCommand<
+  { readonly volume: string | undefined; readonly paths: readonly string[] },
+  PersistenceReport & { readonly removed: number }
+> = async (args, context) => {
+  const volume = volumeNamed(args.volume, context);
+  const paths = new Set(args.paths.map(normalPath));
+  const rules = rulesOf(volume.properties);
+  const left = rules.filter(({ path }) => !paths.has(path));
+  return { ...(await setRules(context, volume, left)), removed: rules.length - left.length };
+};
+
+export const listRules: StoreCommand<{ readonly volume: string | undefined }, PersistenceReport> = async (
+  args,
+  context,
+) => {
+  const volume = volumeNamed(args.volume, context);
+  return { volume: volume.name, rules: rulesAsJson(rulesOf(volume.properties)) };
+};
+
+export interface PersistenceStatus {
+  readonly volume: string;
+  /** What a reset would take away or put back, the largest first. */
+  readonly vanishing: readonly VanishingPath[];
+  readonly vanishingBytes: number;
+  readonly persisted: readonly { readonly path: string; readonly class: string; readonly exists: boolean }[];
+}
+
+/** What a reset would do now. */
+export const persistenceStatus: StoreCommand<
+  { readonly volume: string | undefined; readonly to: string | undefined },
+  PersistenceStatus
+> = async (args, context) => {
+  const { store, datasets, mounts, signal } = context;
+  const volume = volumeNamed(args.volume, context);
+  const rules = rulesOf(volume.properties);
+  const blank = new PinnedTree(store, blankOf(datasets, volume, args.to));
+  try {
+    await mounts.flush(volume.id);
+    const live = new PinnedTree(store, volume);
+    try {
+      const vanishing = new Vanishing(rules.map(({ path }) => path));
+      for await (const change of compareStates(blank, live)) {
+        signal.throwIfAborted();
+        vanishing.note(change);
+      }
+      const state = store.state.volumeOf(volume);
+      const persisted = rules.map(({ path, class: ruleClass }) => ({
+        path: `/${path}`,
+        class: ruleClass,
+        exists: resolvePath(state, path) !== undefined,
+      }));
+      const { paths, bytes } = vanishing.summary();
+      return { volume: volume.name, vanishing: paths, vanishingBytes: bytes, persisted };
+    } finally {
+      live.release();
+    }
+  } finally {
+    blank.release();
+  }
+};
+
+/** Puts a volume back to blank, but for what persists. */
+export const resetVolume: StoreCommand<
+  ResetOptions & { readonly volume: string | undefined },
+  ResetReport & { readonly pruned: readonly string[] }
+> = async ({ volume: name, ...options }, context) => {
+  const { store, datasets, mounts } = context;
+  const volume = volumeNamed(name, context);
+  await mounts.flush(volume.id);
+  const without = (options.without ?? []).map(normalPath);
+  const report = await reset(store, datasets, volume, { ...options, without });
+  await mounts.rolledBack(volume.id, '');
+  return { ...report, pruned: await pruneAutomatic(datasets, volume, store.nowMs()) };
+};

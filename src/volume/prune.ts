@@ -1,0 +1,65 @@
+/**
+ * Pruning: destroys the snapshots that a rule of retention does not keep.
+ *
+ * Held snapshots and the one that resets go back to stay, whatever the rule. Snapshots that nobody asked for by name (taken on an
+ * interval, kept by a reset or a rollback) are pruned by themselves too.
+ */
+import type { Dataset } from './dataset.js';
+import { type Datasets, holdsOf } from './datasets.js';
+import { judge, parseRetention, type Retention } from './retention.js';
+
+/** The snapshot that a volume is reset to. */
+export const BLANK_NAME = 'blank';
+/** The property of a snapshot that says what made it, where that was not a person: `interval`, `reset`, `rollback`. */
+export const MADE_BY = 'made-by';
+/** The property of a volume that has its rule. */
+export const RETENTION_PROPERTY = 'retention';
+/** How long snapshots stay that nobody asked for, in a volume without a rule. */
+export const AUTOMATIC_RETENTION_DEFAULT = 'within=30d';
+
+export interface PruneVerdict {
+  readonly snapshot: Dataset;
+  /** Why it stays; empty for one that goes. */
+  readonly keptBy: readonly string[];
+}
+
+export const isAutomatic = (snapshot: Dataset): boolean => typeof snapshot.properties[MADE_BY] === 'string';
+
+/** The rule of a volume; undefined when it has none. Throws StoreError for one that cannot be read. */
+export function ruleOf(volume: Dataset): Retention | undefined {
+  const rule = volume.properties[RETENTION_PROPERTY];
+  return typeof rule === 'string' ? parseRetention(rule) : undefined;
+}
+
+/** What a rule makes of a volume's snapshots, the newest first. `onlyAutomatic`: of those that nobody asked for. */
+export function planPrune(
+  datasets: Datasets,
+  volume: Dataset,
+  rule: Retention,
+  nowMs: number,
+  onlyAutomatic: boolean,
+): PruneVerdict[] {
+  const snapshots = datasets.snapshots(volume.name).filter((snapshot) => !onlyAutomatic || isAutomatic(snapshot));
+  return judge(snapshots, rule, nowMs).map(({ snapshot, keptBy }) => {
+    const always = [
+      ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
+      ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
+    ];
+    return { snapshot, keptBy: [...always, ...keptBy] };
+  });
+}
+
+/** Destroys what nothing keeps. Returns how many. */
+export async function prune(datasets: Datasets, verdicts: readonly PruneVerdict[]): Promise<number> {
+  const going = verdicts.filter(({ keptBy }) => keptBy.length === 0);
+  for (const { snapshot } of going) await datasets.destroy(snapshot);
+  return going.length;
+}
+
+/** Prunes the snapshots that nobody asked for, by the volume's rule, or by their age. Returns their names. */
+export async function pruneAutomatic(datasets: Datasets, volume: Dataset, nowMs: number): Promise<string[]> {
+  const rule = ruleOf(volume) ?? parseRetention(AUTOMATIC_RETENTION_DEFAULT);
+  const verdicts = planPrune(datasets, volume, rule, nowMs, true);
+  await prune(datasets, verdicts);
+  return verdicts.flatMap(({ snapshot, keptBy }) => (keptBy.length === 0 ? [snapshot.name] : []));
+}
