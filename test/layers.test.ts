@@ -28,7 +28,16 @@ const HEIGHT: Readonly<Record<string, number>> = {
 /** razorfsck must not share the bugs that it looks for: it reads through the format definitions and the store only. */
 const CHECK_MAY_IMPORT = ['tree', 'strings', 'blobs', 'wal', 'store', 'native', 'errors'];
 /** The files of volume that define what is on disk, and do nothing with it. */
-const FORMATS_OF_VOLUME = ['inode', 'items', 'mode', 'name-hash', 'operation'].map((name) => `src/volume/${name}.js`);
+const FORMATS_OF_VOLUME = [
+  'dataset',
+  'inode',
+  'items',
+  'mode',
+  'name-hash',
+  'operation',
+  'operation-codec',
+  'quota-record',
+].map((name) => `src/volume/${name}.js`);
 
 interface SourceFile {
   /** Relative to the project, for example `src/cli/exit-codes.ts`. */

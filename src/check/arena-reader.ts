@@ -26,7 +26,7 @@ export class ArenaReader {
 
   /** After a `read`: the payload, valid until the next one, also of a record whose checksum is wrong; empty without one. */
   payload: Uint8Array = new Uint8Array(0);
-  /** After a `read` without a problem: bytes that the record takes in its segment. */
+  /** After a `read`: bytes that the record takes in its segment; 0 when there was a problem. */
   size = 0;
 
   constructor(
@@ -58,14 +58,32 @@ export class ArenaReader {
     return this.#files.get(index);
   }
 
-  /** Reads and checks the record that the item with this key points to. Returns what is wrong, or undefined. */
-  read(address: number, object: number, kind: number, minor: number): string | undefined {
+  /** Whether a record can begin at an address. */
+  isPlace(address: number): boolean {
+    if (!this.#isAligned(address)) return false;
+    try {
+      return this.#file(Math.floor(address / this.segmentBytes)) !== undefined;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return false;
+    }
+  }
+
+  #isAligned(address: number): boolean {
+    const offset = address % this.segmentBytes;
+    return address <= Number.MAX_SAFE_INTEGER && offset >= ARENA_SEGMENT_HEADER_BYTES && offset % 8 === 0;
+  }
+
+  /**
+   * Reads and checks the record that the item with this key points to. Returns what is wrong, or undefined. `object` is undefined
+   * where the record may be that of another object.
+   */
+  read(address: number, object: number | undefined, kind: number, minor: number): string | undefined {
     this.payload = new Uint8Array(0);
+    this.size = 0;
     const where = `the ${this.recordName} at ${address}`;
     const offset = address % this.segmentBytes;
-    if (address > Number.MAX_SAFE_INTEGER || offset < ARENA_SEGMENT_HEADER_BYTES || offset % 8 !== 0) {
-      return `${where} is at no address of a record`;
-    }
+    if (!this.#isAligned(address)) return `${where} is at no address of a record`;
     const index = Math.floor(address / this.segmentBytes);
     try {
       const file = this.#file(index);
@@ -83,7 +101,7 @@ export class ArenaReader {
   #check(
     file: DiskFile,
     offset: number,
-    object: number,
+    object: number | undefined,
     kind: number,
     minor: number,
     where: string,
@@ -112,7 +130,7 @@ export class ArenaReader {
     const high = this.#buffer.readUInt32LE(28);
     const ownerObject = this.#buffer.readUInt32LE(20) * WORD + this.#buffer.readUInt32LE(16);
     const ownerMinor = (high & 0xff_ffff) * WORD + this.#buffer.readUInt32LE(24);
-    if (ownerObject !== object || high >>> 24 !== kind || ownerMinor !== minor) {
+    if ((object !== undefined && ownerObject !== object) || high >>> 24 !== kind || ownerMinor !== minor) {
       return `${where} belongs to another item, of inode ${ownerObject}`;
     }
     this.size = recordBytes(capacity);

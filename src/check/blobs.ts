@@ -1,13 +1,18 @@
 /**
- * Blobs against inodes: each file that has one has it alone, and its host file is there; each host file belongs to a file.
+ * Blobs against inodes: the host file of each is there, it belongs to one inode in all trees, except those that were made from that
+ * one (transplanted), and each host file belongs to a file.
  *
- * Relies on the blob paths of blobs/blob-store.ts. Remembers 16 bytes for each blob.
+ * Relies on the blob paths of blobs/blob-store.ts. Remembers 8 bytes for each blob.
  */
 import { BLOBS_DIRECTORY, blobPath } from '../blobs/blob-store.js';
 import { DiskError } from '../store/disk.js';
 import { asBlobId } from '../store/units.js';
-import type { Finding, Findings, ProgressListener } from './findings.js';
+import { BlobOwners } from './blob-owners.js';
+import type { ErrorSink, Finding, Findings, ProgressListener } from './findings.js';
+import type { RecordOwnerRule } from './item-rules.js';
 import { pause } from './pause.js';
+import type { RecordCensus } from './record-census.js';
+import { SparseSet } from './sparse-set.js';
 import type { StoreUnderCheck } from './store-under-check.js';
 
 const UNREADABLE = 'unreadable';
@@ -60,111 +65,100 @@ export function blobSize(store: StoreUnderCheck, blob: number): number | string 
   }
 }
 
+/** Who says that data of it is in a blob. */
+export interface BlobUser {
+  readonly ino: number;
+  /** Of the file, bytes; Infinity for one that has only a part there. */
+  readonly size: number;
+  readonly owner: RecordOwnerRule;
+}
+
 export class BlobCheck {
   readonly #store: StoreUnderCheck;
-  readonly #findings: Findings;
-  #blobs = new Float64Array(256);
-  #owners = new Float64Array(256);
-  #length = 0;
+  readonly #seen = new SparseSet();
+  readonly #owners = new BlobOwners();
+  /** Blobs that cannot be used, and why. */
+  readonly #problems = new Map<number, string>();
   #longer = 0;
   blobMax = 0;
   /** Reads that the host refused: its disk may be failing. */
   failures = 0;
 
-  constructor(store: StoreUnderCheck, findings: Findings) {
+  constructor(store: StoreUnderCheck) {
     this.#store = store;
-    this.#findings = findings;
   }
 
-  /** A file says that its data is in this blob. */
-  check(blob: number, ino: number, size: number, file: () => Pick<Finding, 'ino' | 'path'>): void {
+  /** A file says that its data, or a part of it, is in this blob. */
+  check(blob: number, user: BlobUser, findings: ErrorSink, file: () => Pick<Finding, 'ino' | 'path'>): void {
+    const where = `inode ${user.ino}`;
     if (blob === 0 || blob > Number.MAX_SAFE_INTEGER) {
-      this.#findings.error(
-        'blob-missing',
-        `inode ${ino}`,
-        `its data is in blob ${blob}, which cannot be`,
-        'its data is lost',
-        file(),
-      );
+      const problem = `its data is in blob ${blob}, which cannot be`;
+      findings.error('blob-missing', where, problem, 'its data is lost', file());
       return;
     }
-    this.#add(blob, ino);
+    if (this.#seen.add(blob)) this.#look(blob, user.size);
+    const problem = this.#problems.get(blob);
+    if (problem !== undefined) {
+      const path = blobPath(asBlobId(blob));
+      findings.error('blob-missing', where, `its blob ${path} is ${problem}`, 'its data is lost', file());
+    }
+    if (user.owner === 'transplanted') return;
+    const other = this.#owners.claim(blob, user.ino);
+    if (other === user.ino) return;
+    const effect = 'a change to one changes the other';
+    const also = `belongs to inode ${user.ino}, and to inode ${other} as well`;
+    findings.error('blob-shared', `blob ${blob}`, also, effect, { ino: user.ino });
+  }
+
+  #look(blob: number, size: number): void {
     this.blobMax = Math.max(this.blobMax, blob);
     const found = blobSize(this.#store, blob);
-    if (typeof found === 'string') {
-      if (found.startsWith(UNREADABLE)) this.failures++;
-      const where = blobPath(asBlobId(blob));
-      this.#findings.error('blob-missing', `inode ${ino}`, `its blob ${where} is ${found}`, 'its data is lost', file());
-    } else if (found > size) this.#longer++;
-  }
-
-  #add(blob: number, ino: number): void {
-    if (this.#length === this.#blobs.length) {
-      const grown = (from: Float64Array): Float64Array<ArrayBuffer> => {
-        const to = new Float64Array(from.length * 2);
-        to.set(from);
-        return to;
-      };
-      this.#blobs = grown(this.#blobs);
-      this.#owners = grown(this.#owners);
+    if (typeof found === 'number') {
+      if (found > size) this.#longer++;
+      return;
     }
-    this.#blobs[this.#length] = blob;
-    this.#owners[this.#length++] = ino;
+    if (found.startsWith(UNREADABLE)) this.failures++;
+    this.#problems.set(blob, found);
   }
 
-  /** After all inodes: blobs with several owners or none. `isWhole`: every inode was seen. */
-  async finish(deadBlobs: ReadonlySet<number>, isWhole: boolean, progress: ProgressListener): Promise<void> {
-    const sorted = this.#checkShared(deadBlobs);
-    if (isWhole) await this.#checkUnowned(sorted, deadBlobs, progress);
+  /**
+   * After all trees: blobs that are to be deleted though they are used, or that nothing uses. `isWhole`: every page was seen.
+   */
+  async finish(
+    census: RecordCensus,
+    deadBlobs: ReadonlySet<number>,
+    isWhole: boolean,
+    findings: Findings,
+    progress: ProgressListener,
+  ): Promise<void> {
+    for (const blob of deadBlobs) {
+      if (!census.hasBlob(blob)) continue;
+      const ino = this.#owners.of(blob);
+      const problem = `to be deleted, but ${ino === 0 ? 'a file' : `inode ${ino}`} has its data there`;
+      findings.error('dead-blob', `blob ${blob}`, problem, 'the next mount would delete it', ino === 0 ? {} : { ino });
+    }
+    if (isWhole) await this.#checkUnowned(census, deadBlobs, findings, progress);
     if (this.#longer > 0) {
       const count = `${this.#longer} ${this.#longer === 1 ? 'blob is' : 'blobs are'}`;
-      this.#findings.note(
-        'blob-longer',
-        BLOBS_DIRECTORY,
-        `${count} longer than the file`,
-        'a crash may leave that; the rest is never read',
-      );
+      const effect = 'a crash may leave that; the rest is never read';
+      findings.note('blob-longer', BLOBS_DIRECTORY, `${count} longer than the file`, effect);
     }
   }
 
-  /** Returns the blobs in use, sorted. */
-  #checkShared(deadBlobs: ReadonlySet<number>): Float64Array {
-    const [blobs, owners] = [this.#blobs, this.#owners];
-    const order = new Uint32Array(this.#length).map((_, index) => index).sort((a, b) => blobs[a] - blobs[b]);
-    order.forEach((index, place) => {
-      const [blob, ino] = [blobs[index], owners[index]];
-      const before = place > 0 ? order[place - 1] : -1;
-      if (before >= 0 && blobs[before] === blob) {
-        this.#findings.error(
-          'blob-shared',
-          `blob ${blob}`,
-          `belongs to inode ${ino}, and to inode ${owners[before]} as well`,
-          'a change to one changes the other',
-          { ino },
-        );
-      }
-      if (deadBlobs.has(blob)) {
-        this.#findings.error(
-          'dead-blob',
-          `blob ${blob}`,
-          `to be deleted, but inode ${ino} has its data there`,
-          'the next mount would delete it',
-          { ino },
-        );
-      }
-    });
-    return Float64Array.from(order, (index) => blobs[index]);
-  }
-
-  #unowned(path: string, blob: number): void {
+  #unowned(path: string, blob: number, findings: Findings): void {
     const size = blobSize(this.#store, blob);
     if (typeof size === 'number') {
-      this.#findings.error('blob-unowned', path, 'no file owns it', 'its space is lost, or its file is');
-    } else this.#findings.note('unknown-file', path, size, 'it is left alone');
+      findings.error('blob-unowned', path, 'no file owns it', 'its space is lost, or its file is');
+    } else findings.note('unknown-file', path, size, 'it is left alone');
   }
 
-  async #checkUnowned(sorted: Float64Array, deadBlobs: ReadonlySet<number>, progress: ProgressListener): Promise<void> {
-    const { nextBlob } = this.#store.superblock;
+  async #checkUnowned(
+    census: RecordCensus,
+    deadBlobs: ReadonlySet<number>,
+    findings: Findings,
+    progress: ProgressListener,
+  ): Promise<void> {
+    const { nextBlob, clean } = this.#store.superblock;
     let leftOver = 0;
     let seen = 0;
     for (const { path, blob } of listBlobs(this.#store)) {
@@ -172,28 +166,12 @@ export class BlobCheck {
         progress('blobs', seen, 0);
         await pause();
       }
-      if (blob === undefined) this.#findings.note('unknown-file', path, 'not a file of the store', 'it is left alone');
+      if (blob === undefined) findings.note('unknown-file', path, 'not a file of the store', 'it is left alone');
       else if (blob >= nextBlob) leftOver++;
-      else if (!deadBlobs.has(blob) && !contains(sorted, blob)) this.#unowned(path, blob);
+      else if (!deadBlobs.has(blob) && !census.hasBlob(blob)) this.#unowned(path, blob, findings);
     }
-    if (leftOver > 0 && this.#store.superblock.clean) {
-      this.#findings.note(
-        'blob-left-over',
-        BLOBS_DIRECTORY,
-        `${leftOver} left by unfinished operations`,
-        'they will be overwritten',
-      );
-    }
+    if (leftOver === 0 || !clean) return;
+    const problem = `${leftOver} left by unfinished operations`;
+    findings.note('blob-left-over', BLOBS_DIRECTORY, problem, 'they will be overwritten');
   }
-}
-
-function contains(sorted: Float64Array, value: number): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle] < value) low = middle + 1;
-    else high = middle;
-  }
-  return low < sorted.length && sorted[low] === value;
 }

@@ -27,6 +27,7 @@ export const REPAIRS = {
   unreachable: 'put what no name leads to under /lost+found, as #INODE',
   cycle: 'take directories that contain themselves out of their loop, to /lost+found',
   orphan: 'correct the list of files that are kept open without a name',
+  quota: 'correct what quotas on directories count',
   xattr: 'drop extended attributes that cannot be read',
   symlink: 'drop symlinks whose target cannot be read',
   extent: 'move files whose data is damaged to /lost+found, as #INODE.damaged with the bytes as they are found',
@@ -34,9 +35,14 @@ export const REPAIRS = {
   'blob-missing': 'move files whose data is gone to /lost+found, as empty #INODE.lost',
   'blob-shared': 'leave the data to one of its files; the others go to /lost+found, as empty #INODE.lost',
   'blob-unowned': 'put data that no file owns under /lost+found, as #blob-NUMBER',
+  part: 'drop parts of files that cannot be, and move those files to /lost+found, as #INODE.damaged',
   'dead-blob': 'correct the list of data to be deleted',
   'live-bytes': 'correct the counts of bytes in use in strings and packs',
-  counter: 'correct the totals in the superblock',
+  shared: 'correct the counts of how often names and data are used',
+  dying: 'correct the list of what is being destroyed',
+  dataset: 'correct the list of volumes and snapshots; volumes that it lost are found again where possible',
+  snapshot: 'drop snapshots that are damaged',
+  counter: 'correct the totals',
   log: 'set the log aside',
   'log-pending': '',
   'blob-longer': '',
@@ -66,7 +72,7 @@ export type FindingListener = (finding: Finding) => void;
 export type ProgressListener = (stage: string, done: number, total: number) => void;
 
 /** Passes findings on and counts them by code. */
-export class Findings {
+export class Findings implements ErrorSink {
   readonly #listener: FindingListener;
   readonly errorsByCode = new Map<FindingCode, number>();
   errors = 0;
@@ -95,6 +101,42 @@ export class Findings {
 
   has(code: FindingCode): boolean {
     return this.errorsByCode.has(code);
+  }
+}
+
+/** What findings are reported to: all of them, or those of one tree. */
+export interface ErrorSink {
+  error(code: FindingCode, where: string, problem: string, effect?: string, file?: Pick<Finding, 'ino' | 'path'>): void;
+}
+
+/** Findings in the tree of a volume or snapshot. What another tree has been found to have too, as they share it, is not repeated. */
+export class TreeFindings implements ErrorSink {
+  readonly #findings: Findings;
+  readonly #prefix: string;
+  readonly #reported: Set<string>;
+  readonly codes = new Set<FindingCode>();
+  errors = 0;
+
+  /** `prefix` comes before what a finding is about; `reported` is the same for all trees of a check. */
+  constructor(findings: Findings, prefix: string, reported: Set<string>) {
+    this.#findings = findings;
+    this.#prefix = prefix;
+    this.#reported = reported;
+  }
+
+  error(
+    code: FindingCode,
+    where: string,
+    problem: string,
+    effect = '',
+    file: Pick<Finding, 'ino' | 'path'> = {},
+  ): void {
+    this.errors++;
+    this.codes.add(code);
+    const key = `${code} ${where} ${problem}`;
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#findings.error(code, `${this.#prefix}${where}`, problem, effect, file);
   }
 }
 

@@ -20,7 +20,7 @@ import { isRegular, isSymlink, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../volu
 import { blobSize } from './blobs.js';
 import { hasValidType, INODE_WORDS, readRecord } from './inode-record.js';
 import { InodeTable } from './inode-table.js';
-import { extentProblem, symlinkProblem, xattrProblem } from './item-rules.js';
+import { extentProblem, type RecordOwnerRule, symlinkProblem, xattrProblem } from './item-rules.js';
 import type { StoreUnderCheck } from './store-under-check.js';
 import { itemKey, type SurvivingItem } from './surviving-items.js';
 
@@ -41,6 +41,7 @@ export interface InodeFate {
 interface Candidate {
   readonly ino: number;
   readonly words: Uint32Array;
+  owner: RecordOwnerRule;
   hasRecord: boolean;
   hasEntries: boolean;
   xattrs: number;
@@ -53,6 +54,7 @@ interface Candidate {
 const candidate = (ino: number): Candidate => ({
   ino,
   words: new Uint32Array(INODE_WORDS),
+  owner: 'own',
   hasRecord: false,
   hasEntries: false,
   xattrs: 0,
@@ -101,20 +103,22 @@ export class InodeFates {
         const at = page.valueWord(slot);
         current.words.set(page.words.subarray(at, at + INODE_WORDS));
         current.hasRecord = true;
+        if (readRecord(current.words, 0).isTransplanted) current.owner = 'transplanted';
         break;
       }
       case KIND_XATTR:
-        if (typeof xattrProblem(this.#store, page, slot) === 'number') current.xattrs++;
+        if (typeof xattrProblem(this.#store, page, slot, current.owner) === 'number') current.xattrs++;
         else this.dropped.add(itemKey(current.ino, KIND_XATTR, page.minor(slot)));
         break;
       case KIND_DIRENT:
         current.hasEntries = true;
         break;
       case KIND_SYMLINK:
-        if (symlinkProblem(this.#store, page, slot) === undefined) current.target = strings.payload.length;
+        if (symlinkProblem(this.#store, page, slot, current.owner) === undefined)
+          current.target = strings.payload.length;
         break;
       case KIND_EXTENT:
-        current.extentProblem = extentProblem(this.#store, page, slot);
+        current.extentProblem = extentProblem(this.#store, page, slot, current.owner);
         current.extent = packs.payload.slice(0, SMALL_FILE_BYTES_MAX);
         break;
     }

@@ -1,7 +1,7 @@
 /**
  * Reads inode records for checking and repair, and the rules for a record by itself (layout: volume/inode.ts).
  */
-import { INODE_BYTES, STORAGE_BLOB, STORAGE_NONE } from '../volume/inode.js';
+import { hasBlob, INODE_BYTES, STORAGE_MASK, STORAGE_NONE, STORAGE_PARTS, STORAGE_WORD } from '../volume/inode.js';
 import { readU64 } from '../volume/items.js';
 import {
   isDirectory,
@@ -19,6 +19,11 @@ import {
 
 export const INODE_WORDS = INODE_BYTES / 4;
 export const NANOSECOND_WORDS: readonly number[] = [10, 13, 16, 19];
+export const PARENT_WORD = 22;
+export const NAME_MINOR_WORD = 26;
+/** In the word with the storage: the bit that says so, and where the number of the quota group begins. */
+const TRANSPLANTED = 0x100;
+const QUOTA_SHIFT = 9;
 const NANOSECONDS_PER_SECOND = 1_000_000_000;
 const TYPES: readonly number[] = [S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK];
 const MODE_MAX = 0o177777;
@@ -28,29 +33,36 @@ export interface InodeRecord {
   readonly mode: number;
   readonly nlink: number;
   readonly storage: number;
+  readonly isTransplanted: boolean;
+  /** The quota that it counts for; 0 for none. */
+  readonly quotaGroup: number;
   readonly size: number;
   readonly blob: number;
   readonly parent: number;
   readonly xattrs: number;
   readonly entries: number;
+  readonly nameMinor: number;
 }
 
 export const readRecord = (words: Uint32Array, at: number): InodeRecord => ({
   mode: words[at],
   nlink: words[at + 1],
-  storage: words[at + 5],
+  storage: words[at + STORAGE_WORD] & STORAGE_MASK,
+  isTransplanted: (words[at + STORAGE_WORD] & TRANSPLANTED) !== 0,
+  quotaGroup: words[at + STORAGE_WORD] >>> QUOTA_SHIFT,
   size: readU64(words, at + 6),
   blob: readU64(words, at + 20),
   parent: readU64(words, at + 22),
   xattrs: words[at + 24],
   entries: words[at + 25],
+  nameMinor: readU64(words, at + NAME_MINOR_WORD),
 });
 
 export const hasValidType = (mode: number): boolean => mode <= MODE_MAX && TYPES.includes(mode & S_IFMT);
 
 /** What is wrong with a record without looking at anything else: each problem by itself. */
 export function recordProblems(words: Uint32Array, at: number): string[] {
-  const { mode, storage, size, blob, parent, entries } = readRecord(words, at);
+  const { mode, storage, size, blob, entries } = readRecord(words, at);
   const problems: string[] = [];
   if (!hasValidType(mode)) problems.push(`mode ${mode.toString(8)}, which is no type of file`);
   for (const word of NANOSECOND_WORDS) {
@@ -59,11 +71,9 @@ export function recordProblems(words: Uint32Array, at: number): string[] {
   }
   if (size > Number.MAX_SAFE_INTEGER) problems.push('a size out of range');
   else if (size > 0 && !isRegular(mode) && !isSymlink(mode)) problems.push(`a size of ${size} bytes`);
-  if (storage > STORAGE_BLOB) problems.push(`data in place ${storage}, which does not exist`);
+  if (storage > STORAGE_PARTS) problems.push(`data in place ${storage}, which does not exist`);
   else if (storage !== STORAGE_NONE && !isRegular(mode)) problems.push('data, though it is not a regular file');
-  if (storage !== STORAGE_BLOB && blob !== 0) problems.push(`blob ${blob}, though its data is not in a blob`);
-  if (!isDirectory(mode) && parent !== 0) problems.push(`parent ${parent}, though it is not a directory`);
+  if (!hasBlob(storage) && blob !== 0) problems.push(`blob ${blob}, though its data is not in a blob`);
   if (!isDirectory(mode) && entries !== 0) problems.push(`${entries} entries, though it is not a directory`);
-  if (words[at + 26] !== 0 || words[at + 27] !== 0) problems.push('bytes that should be zero');
   return problems;
 }

@@ -3,12 +3,13 @@
  * there is, and the names that lead to it.
  */
 import { ROOT_INO } from '../store/units.js';
-import { STORAGE_BLOB, STORAGE_PACK } from '../volume/inode.js';
+import { hasBlob, STORAGE_PACK, STORAGE_PARTS } from '../volume/inode.js';
 import { isDirectory, isRegular, isSymlink } from '../volume/mode.js';
 import type { BlobCheck } from './blobs.js';
-import type { FindingCode, Findings } from './findings.js';
+import type { ErrorSink, FindingCode } from './findings.js';
 import { type InodeRecord, recordProblems } from './inode-record.js';
 import { NO_PARENT } from './inode-table.js';
+import type { RecordOwnerRule } from './item-rules.js';
 import type { Paths } from './paths.js';
 import type { Survey } from './survey.js';
 
@@ -21,18 +22,21 @@ export interface SeenInode {
   record: InodeRecord | undefined;
   entries: number;
   xattrs: number;
-  /** Bytes of the target, or of the extent; -1 when it cannot be read. */
+  parts: number;
+  /** Whose records its items point to. */
+  owner: RecordOwnerRule;
+  /** Bytes of the target, or of the extent; -1 when it cannot be read, or was compared in a tree before. */
   target: number | undefined;
   extent: number | undefined;
 }
 
 export class InodeRules {
   readonly #survey: Survey;
-  readonly #findings: Findings;
+  readonly #findings: ErrorSink;
   readonly #blobs: BlobCheck;
   readonly #paths: Paths;
 
-  constructor(survey: Survey, findings: Findings, blobs: BlobCheck, paths: Paths) {
+  constructor(survey: Survey, findings: ErrorSink, blobs: BlobCheck, paths: Paths) {
     this.#survey = survey;
     this.#findings = findings;
     this.#blobs = blobs;
@@ -73,8 +77,15 @@ export class InodeRules {
         this.#error('extent-length', ino, `${extent} bytes of data, but the file has ${record.size}`);
       }
     } else if (extent !== undefined) this.#error('item', ino, 'has small-file data, but its record says otherwise');
-    if (record.storage === STORAGE_BLOB && isRegular(record.mode))
-      this.#blobs.check(record.blob, ino, record.size, () => this.#paths.of(ino));
+    if (hasBlob(record.storage) && isRegular(record.mode)) {
+      const { size } = record;
+      this.#blobs.check(record.blob, { ino, size, owner: seen.owner }, this.#findings, () => this.#paths.of(ino));
+    }
+    if ((record.storage === STORAGE_PARTS) !== seen.parts > 0 && this.#survey.lost.length === 0) {
+      const problem =
+        seen.parts > 0 ? 'has parts, but its record says otherwise' : 'has no parts, but its record says so';
+      this.#error('part', ino, problem);
+    }
     if (seen.entries > 0 && !isDirectory(record.mode)) this.#error('item', ino, 'has entries, but is no directory');
   }
 
@@ -115,13 +126,12 @@ export class InodeRules {
       return;
     }
     if (table.isCycleHead(index)) {
-      this.#findings.error(
-        'cycle',
-        `inode ${ino}`,
-        'the directory contains itself',
-        'it and everything in it cannot be reached',
-        { ino },
-      );
+      const effect = 'it and everything in it cannot be reached';
+      this.#findings.error('cycle', `inode ${ino}`, 'the directory contains itself', effect, { ino });
+    }
+    if (table.hasWrongHint(index) && this.#survey.lost.length === 0) {
+      const problem = `says that its name is an entry of inode ${record.parent}, but none there leads to it`;
+      this.#error('parent', ino, problem, 'its path cannot be told');
     }
     if (!isDirectory(record.mode)) return;
     if (names > 1) this.#error('directory-names', ino, `${names} names lead to a directory, which may have one only`);

@@ -1,5 +1,5 @@
 /**
- * What a check must remember of every inode at once: 18 bytes each, in arrays sorted by inode number.
+ * What a check must remember of every inode of a tree at once: 22 bytes each, in arrays sorted by inode number.
  *
  * The tree is walked in key order, so inodes arrive sorted and are found again by binary search.
  */
@@ -8,11 +8,22 @@ import { isDirectory } from '../volume/mode.js';
 /** In `parents`: no name leads to the inode. */
 export const NO_PARENT = 0xffff_ffff;
 
+const WORD = 0x1_0000_0000;
 const TYPE_BITS = 0x0f;
 const ORPHAN = 0x10;
 const SETTLED = 0x20;
 const CYCLE_HEAD = 0x40;
 const ON_PATH = 0x80;
+
+/** A hash of an entry's key, never 0: a wrong key is taken for the right one once in four billion times. */
+export function entryHash(directory: number, minor: number): number {
+  let hash = 0x9e37_79b9;
+  for (const word of [directory, directory / WORD, minor, minor / WORD]) {
+    hash = Math.imul(hash ^ (word >>> 0), 0x85eb_ca6b);
+    hash ^= hash >>> 15;
+  }
+  return hash >>> 0 || 1;
+}
 
 export class InodeTable {
   #inos = new Float64Array(1024);
@@ -23,19 +34,22 @@ export class InodeTable {
   #flags = new Uint8Array(1024);
   /** Names of a directory, up to 255. */
   #names = new Uint8Array(1024);
+  /** Of an inode that says which entry is its name: a hash of that entry's key, until the entry is met; otherwise 0. */
+  #hints = new Uint32Array(1024);
   #length = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  /** Adds an inode with a higher number than all before it. */
-  add(ino: number, mode: number): void {
+  /** Adds an inode with a higher number than all before it. `hint` is the `entryHash` of what it says is its name, or 0. */
+  add(ino: number, mode: number, hint = 0): void {
     if (this.#length === this.#inos.length) this.#grow();
     const index = this.#length++;
     this.#inos[index] = ino;
     this.#parents[index] = NO_PARENT;
     this.#flags[index] = (mode >>> 12) & TYPE_BITS;
+    this.#hints[index] = hint;
   }
 
   #grow(): void {
@@ -49,6 +63,7 @@ export class InodeTable {
     this.#parents = grown(this.#parents, new Uint32Array(length));
     this.#flags = grown(this.#flags, new Uint8Array(length));
     this.#names = grown(this.#names, new Uint8Array(length));
+    this.#hints = grown(this.#hints, new Uint32Array(length));
   }
 
   /** The index of an inode, or -1. */
@@ -95,8 +110,14 @@ export class InodeTable {
     return (this.#flags[index] & CYCLE_HEAD) !== 0;
   }
 
-  /** An entry of directory `parent` names the inode at `index`. */
-  addName(index: number, parent: number): void {
+  /** The inode says which entry is its name, but none of those that lead to it is that one. */
+  hasWrongHint(index: number): boolean {
+    return this.#hints[index] !== 0;
+  }
+
+  /** An entry of directory `parent` names the inode at `index`; `hash` is the entry's `entryHash`. */
+  addName(index: number, parent: number, hash = 0): void {
+    if (hash === this.#hints[index]) this.#hints[index] = 0;
     if (this.isDirectory(index)) {
       if (this.#names[index] < 255) this.#names[index]++;
       // A second name of a directory does not count: it is a finding of its own.

@@ -80,7 +80,7 @@ export class KeptNames {
     const child = readU64(page.words, page.valueWord(slot));
     if (parent < 0 || !table.isDirectory(parent)) return false;
     if (child === ROOT_INO || table.find(child) < 0 || fates.get(child)?.evicted !== undefined) return false;
-    return entryNameProblem(this.#store, page, slot) === undefined && this.#isUnique(page, slot);
+    return entryNameProblem(this.#store, page, slot, 'own') === undefined && this.#isUnique(page, slot);
   }
 
   /** Whether the name just read is the first of its kind in the directory. */

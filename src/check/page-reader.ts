@@ -96,6 +96,8 @@ export class PageReader {
   /** One more than the last page that there can be. */
   readonly capacity: number;
   readonly #files = new Map<number, DiskFile | string>();
+  /** Pages that were found to be in order: the next time only the checksum is looked at. */
+  readonly #verified: Uint8Array;
   /** Reads that the host refused: its disk may be failing. */
   failures = 0;
 
@@ -105,6 +107,7 @@ export class PageReader {
     this.#segmentPages = segmentBytes / PAGE_SIZE;
     this.#pagesCounted = pagesCounted;
     this.capacity = Math.max(1, Math.min(pagesCounted, this.#pagesOnDisk()));
+    this.#verified = new Uint8Array(this.capacity);
   }
 
   /** What the superblock counts is not believed: memory is needed for each page. */
@@ -169,7 +172,10 @@ export class PageReader {
       return `cannot be read (${error.code})`;
     }
     if (!isCrc32cPageValid(into.bytes, 0, PAGE_CHECKSUM_BYTE)) return 'checksum does not match';
-    return pageProblem(into.words, 0, number) ?? (into.level === 0 ? overlapProblem(into) : undefined);
+    if (this.#verified[number] === 1) return undefined;
+    const problem = pageProblem(into.words, 0, number) ?? (into.level === 0 ? overlapProblem(into) : undefined);
+    if (problem === undefined) this.#verified[number] = 1;
+    return problem;
   }
 
   close(): void {

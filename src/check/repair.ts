@@ -10,6 +10,7 @@
  */
 import { BLOBS_DIRECTORY } from '../blobs/blob-store.js';
 import { PACKS_DIRECTORY } from '../blobs/packs.js';
+import { StoreError } from '../errors/store-error.js';
 import { crc32cPages } from '../native/addon.js';
 import { type Disk, DiskError } from '../store/disk.js';
 import { PAGE_SIZE } from '../store/geometry.js';
@@ -21,13 +22,6 @@ import { LOG_DIRECTORY } from '../wal/log.js';
 import { LOG_SEGMENT_HEADER_BYTES } from '../wal/segment.js';
 import type { CheckResult } from './check.js';
 import { type FindingCode, REPAIRS } from './findings.js';
-import { InodeFates } from './inode-fates.js';
-import { KeptNames } from './kept-names.js';
-import { LostAndFound } from './lost-and-found.js';
-import { NewItems } from './new-items.js';
-import { Rebuild } from './rebuilt-tree.js';
-import { StoreUnderCheck } from './store-under-check.js';
-import { survivingItems, survivingLeaves } from './surviving-items.js';
 
 const COPY_BYTES = 1024 * 1024;
 
@@ -64,7 +58,7 @@ export async function repairStore(disk: Disk, result: CheckResult, plan: RepairP
   backUp(disk, backupDirectory(now), plan.setsLogAside);
   for (const name of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(name);
   const epoch = asEpoch(superblock.epoch + 1);
-  const made = await (plan.needsNewTree ? newTree : sameTree)(disk, result, epoch, now);
+  const made = plan.needsNewTree ? newTree() : sameTree(disk, result);
   await writeReferences(disk, superblock, made.references, epoch);
   const repaired: Superblock = { ...superblock, ...made.changes, epoch, lsn: lsnAfter(disk, superblock), clean: true };
   await writeSuperblock(disk, superblock, repaired);
@@ -114,60 +108,30 @@ interface MadeTree {
 }
 
 /** Keeps the tree, and takes the counts from what the check has counted. */
-async function sameTree(disk: Disk, result: CheckResult): Promise<MadeTree> {
-  const { superblock, survey, dataBytes } = result;
-  ensurePages(disk, superblock, survey.references.length);
+function sameTree(disk: Disk, result: CheckResult): MadeTree {
+  const { superblock, references, totals } = result;
+  ensurePages(disk, superblock, references.length);
   return {
-    references: survey.references,
+    references,
     changes: {
-      nodesCapacity: survey.references.length,
-      inodes: survey.table.length,
-      dataBytes,
+      nodesCapacity: references.length,
+      inodes: totals.inodes,
+      dataBytes: totals.dataBytes,
       stringsEnd: asAddress(result.stringsEnd),
       packsEnd: asAddress(result.packsEnd),
-      nextIno: asIno(Math.max(superblock.nextIno, result.inoMax + 1)),
-      nextBlob: asBlobId(Math.max(superblock.nextBlob, result.blobMax + 1)),
+      nextIno: asIno(Math.max(superblock.nextIno, totals.inoMax + 1)),
+      nextBlob: asBlobId(Math.max(superblock.nextBlob, totals.blobMax + 1)),
     },
   };
 }
 
 /** Writes the tree anew from what can be read. */
-async function newTree(disk: Disk, result: CheckResult, epoch: Superblock['epoch'], now: number): Promise<MadeTree> {
-  const { superblock, survey } = result;
-  const store = new StoreUnderCheck(disk, superblock);
-  const items = new NewItems(disk, result);
-  try {
-    const leaves = survivingLeaves(store, survey);
-    const fates = new InodeFates(store);
-    fates.decide(survivingItems(leaves));
-    const names = new KeptNames(store, leaves, fates);
-    names.decide();
-    const lostAndFound = new LostAndFound(store, fates, names, items);
-    lostAndFound.fill(survey);
-    const rebuild = new Rebuild({ store, leaves, fates, names, lostAndFound, items, now });
-    const first = survey.references.length;
-    ensurePages(disk, superblock, first);
-    const tree = await rebuild.write(disk, first, epoch);
-    const references = new Uint32Array(tree.capacity).fill(1, first);
-    let blobMax = 0;
-    for (const blob of fates.blobOwners.keys()) blobMax = Math.max(blobMax, blob);
-    return {
-      references,
-      changes: {
-        root: tree.root,
-        nodesCapacity: tree.capacity,
-        stringsEnd: items.strings.end,
-        packsEnd: items.packs.end,
-        inodes: tree.inodes,
-        dataBytes: tree.dataBytes,
-        nextIno: asIno(lostAndFound.nextIno),
-        nextBlob: asBlobId(Math.max(superblock.nextBlob, blobMax + 1)),
-      },
-    };
-  } finally {
-    items.close();
-    store.close();
-  }
+function newTree(): MadeTree {
+  throw new StoreError(
+    'damaged',
+    'The trees of a store with volumes cannot be built anew yet.',
+    'Restore the store from a backup.',
+  );
 }
 
 /** Makes the files of nodes.dat as long as `pages` pages need; what was missing is no page of the tree. */

@@ -27,7 +27,7 @@ const isWithin = (page: Page, { low, high }: KeyRange): boolean =>
   compareKeys(page.words, page.keyWord(0), low, 0) >= 0 &&
   (high === undefined || compareKeys(page.words, page.keyWord(page.count - 1), high, 0) < 0);
 
-function findLostLeaves(store: StoreUnderCheck, survey: Survey): FoundLeaf[] {
+function findLostLeaves(store: StoreUnderCheck, survey: Survey, references: Uint32Array): FoundLeaf[] {
   const found: FoundLeaf[] = [];
   const page = new Page();
   const consider = (number: number): void => {
@@ -41,10 +41,10 @@ function findLostLeaves(store: StoreUnderCheck, survey: Survey): FoundLeaf[] {
     blocks.each((block, problem) => {
       if (problem !== undefined) return;
       const first = block * REFERENCES_PER_BLOCK;
-      const last = Math.min(survey.references.length, first + REFERENCES_PER_BLOCK);
+      const last = Math.min(references.length, first + REFERENCES_PER_BLOCK);
       for (let number = Math.max(1, first); number < last; number++) {
         const isInUse = blocks.words[REFERENCE_BLOCK_HEADER_WORDS + number - first] > 0;
-        if (isInUse && survey.references[number] === 0) consider(number);
+        if (isInUse && references[number] === 0) consider(number);
       }
     });
   } catch (error) {
@@ -60,10 +60,10 @@ function readAgain(leaves: Leaves, index: number, page: Page): void {
 }
 
 /** The leaves that can be read and those that were found again, by their first keys. */
-export function survivingLeaves(store: StoreUnderCheck, survey: Survey): Leaves {
+export function survivingLeaves(store: StoreUnderCheck, survey: Survey, references: Uint32Array): Leaves {
   const leaves = survey.leaves.through(store.pages);
   if (survey.lost.length === 0) return leaves;
-  const found = findLostLeaves(store, survey);
+  const found = findLostLeaves(store, survey, references);
   const merged = new Leaves(store.pages);
   const page = new Page();
   let next = 0;
@@ -99,7 +99,7 @@ export function* survivingItems(leaves: Leaves): Generator<SurvivingItem> {
     for (let slot = 0; slot < page.count; slot++) {
       const at = page.keyWord(slot);
       if (!isFirst && compareKeys(page.words, at, last, 0) <= 0) continue;
-      if (shapeProblem(page, slot) !== undefined) continue;
+      if (shapeProblem(page, slot, 'files') !== undefined) continue;
       last.set(page.words.subarray(at, at + KEY_WORDS));
       isFirst = false;
       item.slot = slot;

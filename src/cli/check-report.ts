@@ -81,8 +81,9 @@ export class CheckReport {
   /** What the check came to; the last thing that is printed. */
   summary(store: string, result: CheckResult, exitCode: number, advice = ''): void {
     this.#progress.clear();
-    const { superblock, findings, log, survey, dataBytes } = result;
-    const [errors, notes, inodes] = [findings.errors, findings.notes, survey.table.length];
+    const { superblock, findings, log, totals } = result;
+    const { errors, notes } = findings;
+    const { inodes, dataBytes } = totals;
     this.object({
       type: 'summary',
       store,

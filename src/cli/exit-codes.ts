@@ -20,6 +20,9 @@ export const EXIT = {
   notClean: 10,
 } as const;
 
+/** Those of `razorfs diff`, which are those of diff(1). */
+export const EXIT_OF_DIFF = { same: 0, different: 1, trouble: 2 } as const;
+
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {

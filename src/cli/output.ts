@@ -2,6 +2,7 @@
  * What commands print. Results go to standard output, as text for people or, with `--json`, as one JSON value; warnings and
  * errors go to standard error. With `--json` an error is also the JSON value `{"error": {code, message, advice}}`.
  */
+import { constants } from 'node:os';
 import { type ExitCode, exitCodeOf } from './exit-codes.js';
 
 /** Options that every command has. */
@@ -52,4 +53,12 @@ function asRefusal(error: unknown): Refusal {
     return { code, message: error.message, advice: String(error.advice) };
   }
   return { code, message: error.message.endsWith('.') ? error.message : `${error.message}.`, advice: '' };
+}
+
+/** The end for a program whose output goes to a pipe that nobody reads any more, such as `head`: quiet, as SIGPIPE is. */
+export function endWhenNobodyReads(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(128 + constants.signals.SIGPIPE);
+  });
 }

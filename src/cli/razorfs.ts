@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { diffCommand } from './diff.js';
 import { EXIT, exitCodeHelp } from './exit-codes.js';
 import { mkfsCommand } from './mkfs.js';
 import { mountCommand } from './mount.js';
@@ -62,6 +63,7 @@ function program(): Command {
     pruneCommand(),
     persistCommand(),
     resetCommand(),
+    diffCommand(),
     mkfsCommand(),
   ]) {
     root.addCommand(withSettingsOf(root, command), { isDefault: command.name() === 'mount' });

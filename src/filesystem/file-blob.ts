@@ -6,8 +6,9 @@
  */
 import { ENXIO } from '../errors/errno.js';
 import type { DiskFile } from '../store/disk.js';
-import { CHUNK_BYTES, chunkOf, chunksTo, FileParts, type FileRange } from '../volume/file-parts.js';
+import { chunkOf, chunksTo, FileParts, type FileRange } from '../volume/file-parts.js';
 import { type Inode, STORAGE_PARTS } from '../volume/inode.js';
+import { CHUNK_BYTES } from '../volume/items.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
 import { type Caller, SEEK_HOLE } from './operations.js';

@@ -11,11 +11,8 @@
  */
 import { asBlobId, type BlobId, type Ino } from '../store/units.js';
 import { type Inode, STORAGE_PARTS } from './inode.js';
-import { KIND_PART, PART_BYTES, readU64, writeU64 } from './items.js';
+import { CHUNK_BYTES, KIND_PART, PART_BYTES, readU64, writeU64 } from './items.js';
 import type { VolumeState } from './state.js';
-
-/** Bytes of a chunk. */
-export const CHUNK_BYTES = 64 * 1024;
 
 /** Chunks that begin before a byte position. */
 export const chunksTo = (position: number): number => Math.ceil(position / CHUNK_BYTES);

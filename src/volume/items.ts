@@ -56,6 +56,8 @@ export const SEGMENT_BYTES = 8;
 export const DATASET_BYTES = 72;
 export const SHARED_BYTES = 4;
 export const DYING_BYTES = 4;
+/** Bytes of a chunk, the unit of PART items. */
+export const CHUNK_BYTES = 64 * 1024;
 /** Request numbers in one REQUESTS item. */
 export const REQUESTS_PER_ITEM = 64;
 export const REQUESTS_BYTES = REQUESTS_PER_ITEM * 8;

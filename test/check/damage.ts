@@ -4,8 +4,10 @@
  */
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { readCatalog } from '../../src/check/catalog-reading.js';
 import { Findings } from '../../src/check/findings.js';
 import type { Page } from '../../src/check/page-reader.js';
+import { RecordCensus } from '../../src/check/record-census.js';
 import { StoreUnderCheck } from '../../src/check/store-under-check.js';
 import { TreeWalk } from '../../src/check/tree-walk.js';
 import { crc32cPages } from '../../src/native/addon.js';
@@ -83,12 +85,14 @@ export function leavesOf(directory: string): number[] {
   return numbers;
 }
 
-/** Calls `visit` for each leaf until it returns false. */
+/** Calls `visit` for each leaf of the volume `main` until it returns false. */
 export function eachLeaf(directory: string, visit: (page: Page) => boolean): void {
   const superblock = superblockOf(directory);
+  const findings = new Findings(() => {});
   const store = new StoreUnderCheck(new HostDisk(directory, { readOnly: true }), superblock);
-  const walk = new TreeWalk(store.pages, superblock.epoch, new Findings(() => {}));
-  for (const page of walk.leaves(superblock.root)) if (!visit(page)) break;
+  const walk = new TreeWalk(store.pages, superblock.epoch);
+  const [main] = readCatalog(store, walk, new RecordCensus(store), findings).datasets;
+  for (const page of walk.leaves(main.root, findings)) if (!visit(page)) break;
   store.close();
 }
 

@@ -2,12 +2,15 @@
  * All commands on a store, by the names under which they are asked for. Whoever asks needs the types only: the commands themselves
  * are loaded by the process that runs them.
  */
+
+import { diffStates } from './diff.js';
 import { addRules, listRules, persistenceStatus, removeRules, resetVolume } from './persistence.js';
 import { pruneSnapshots } from './prune.js';
 import { createSnapshot, listSnapshots } from './snapshots.js';
 import type { StoreCommand } from './store-command.js';
 
 export const STORE_COMMANDS = {
+  diff: diffStates,
   'snapshot create': createSnapshot,
   'snapshot list': listSnapshots,
   prune: pruneSnapshots,

@@ -1,0 +1,26 @@
+/**
+ * States of volumes as users name them: a snapshot, `[volume@]snapshot`, or a volume as it is now.
+ */
+import { StoreError } from '../../errors/store-error.js';
+import type { Dataset } from '../../volume/dataset.js';
+import { requireSnapshot } from './dataset-names.js';
+import type { CommandContext } from './store-command.js';
+
+/** What a name means: a snapshot of the volume that the command is about goes before a volume. Throws StoreError. */
+export function stateNamed(name: string, context: CommandContext): Dataset {
+  const { store, datasets, volume } = context;
+  if (name.includes('@')) return requireSnapshot(name, context);
+  const { catalog } = store.state;
+  const found = catalog.snapshotNamed(volume.id, name) ?? catalog.volumeNamed(name);
+  if (found !== undefined) return found;
+  throw new StoreError(
+    'no-such-snapshot',
+    `There is no snapshot "${name}" of the volume "${datasets.nameOf(volume)}", and no volume of that name.`,
+    'See those that there are with: razorfs snapshot list',
+  );
+}
+
+/** Has the kernel hand over what programs have written, where the state is that of now. */
+export async function flushed(state: Dataset, { mounts }: CommandContext): Promise<void> {
+  if (state.type === 'volume') await mounts.flush(state.id);
+}
