@@ -14,6 +14,7 @@ import { countRequests, requestTable } from './requests.js';
 import { ROOT } from './root.js';
 import { scaleTable } from './scale/report.js';
 import { type Layout, measureScale } from './scale/scale.js';
+import { fuseNativeTargets } from './targets/fuse-native.js';
 import { hostTarget, RAZORFS, razorfsTarget } from './targets/own.js';
 import { installedPeers } from './targets/peers.js';
 
@@ -135,7 +136,7 @@ const comparison = withCommonOptions(new Command('compare'))
   .option('--application-rounds <N>', 'in how many of them the rows of git, npm, tar, find, rm and sqlite', Number)
   .action(async (options: CompareCommandOptions) => {
     const host = await prepare(options);
-    const targets = [hostTarget, razorfsTarget, ...installedPeers(options.libfuseExamples)];
+    const targets = [hostTarget, razorfsTarget, ...fuseNativeTargets(), ...installedPeers(options.libfuseExamples)];
     const rounds = options.rounds ?? (options.quick ? 1 : 5);
     const figures = await compare({
       directory: options.directory,
