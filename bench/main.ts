@@ -7,11 +7,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import { prepareClient } from './client.js';
 import { FULL_AMOUNTS, FULL_APPLICATIONS, QUICK_AMOUNTS, QUICK_APPLICATIONS } from './compare/amounts.js';
 import { compare } from './compare/compare.js';
-import { compareTable, rangeTable, targetList } from './compare/report.js';
+import { comparePlot } from './compare/plot.js';
+import { compareTable, historyRow, rangeTable, targetList } from './compare/report.js';
 import { describeHost, dropKernelCache, keepCache } from './host.js';
-import { comparePlot, scalePlot } from './plots.js';
 import { countRequests, requestTable } from './requests.js';
 import { ROOT } from './root.js';
+import { scalePlot } from './scale/plot.js';
 import { scaleTable } from './scale/report.js';
 import { type Layout, measureScale } from './scale/scale.js';
 import { fuseNativeTargets } from './targets/fuse-native.js';
@@ -149,7 +150,9 @@ const comparison = withCommonOptions(new Command('compare'))
       interrupted,
       progress,
     });
-    const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures)].join('\n\n');
+    const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures), historyRow(figures)].join(
+      '\n\n',
+    );
     if (options.plots !== undefined) writePlot(options.plots, 'compare', comparePlot(figures));
     finish(options, { host, figures }, markdown);
     if (figures.some(({ name, failures }) => name === RAZORFS && failures.length > 0)) process.exitCode = 1;
