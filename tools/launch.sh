@@ -34,7 +34,7 @@ fi
 # The package for another transport is installed when somebody first asks for it.
 case " $* " in
   *' --transport=fuse-native '* | *' --transport fuse-native '*)
-    [ -f "$here/build/fuse-native/node_modules/.package-lock.json" ] ||
+    [ "$here/build/fuse-native/node_modules/.package-lock.json" -nt "$here/tools/fuse-native/package-lock.json" ] ||
       "$node" "$here/tools/build.mjs" --fuse-native || exit 1
     ;;
 esac
