@@ -1,6 +1,8 @@
 /**
  * Everyday programs on a mount over fuse-native, and whether what they made is the same after mounting again, over fuse-native and
  * over the kernel's protocol.
+ *
+ * @timeout 240
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -15,7 +17,7 @@ const WORDS = [...OVER_FUSE_NATIVE, '-o', 'noatime'];
 
 const JOURNAL_MODES: readonly JournalMode[] = ['wal', 'delete'];
 
-t.setTimeout(110_000);
+t.setTimeout(230_000);
 
 /** All that is to be seen of the files in a directory. */
 const manifest = (directory: string): Promise<string> =>
