@@ -7,13 +7,15 @@ import { Command, InvalidArgumentError } from 'commander';
 import { prepareClient } from './client.js';
 import { FULL_AMOUNTS, FULL_APPLICATIONS, QUICK_AMOUNTS, QUICK_APPLICATIONS } from './compare/amounts.js';
 import { compare } from './compare/compare.js';
-import { compareTable, rangeTable, targetList } from './compare/report.js';
+import { comparePlot } from './compare/plot.js';
+import { compareTable, historyRow, rangeTable, targetList } from './compare/report.js';
 import { describeHost, dropKernelCache, keepCache } from './host.js';
-import { comparePlot, scalePlot } from './plots.js';
 import { countRequests, requestTable } from './requests.js';
 import { ROOT } from './root.js';
+import { scalePlot } from './scale/plot.js';
 import { scaleTable } from './scale/report.js';
 import { type Layout, measureScale } from './scale/scale.js';
+import { fuseNativeTargets } from './targets/fuse-native.js';
 import { hostTarget, RAZORFS, razorfsTarget } from './targets/own.js';
 import { installedPeers } from './targets/peers.js';
 
@@ -135,7 +137,7 @@ const comparison = withCommonOptions(new Command('compare'))
   .option('--application-rounds <N>', 'in how many of them the rows of git, npm, tar, find, rm and sqlite', Number)
   .action(async (options: CompareCommandOptions) => {
     const host = await prepare(options);
-    const targets = [hostTarget, razorfsTarget, ...installedPeers(options.libfuseExamples)];
+    const targets = [hostTarget, razorfsTarget, ...fuseNativeTargets(), ...installedPeers(options.libfuseExamples)];
     const rounds = options.rounds ?? (options.quick ? 1 : 5);
     const figures = await compare({
       directory: options.directory,
@@ -148,7 +150,9 @@ const comparison = withCommonOptions(new Command('compare'))
       interrupted,
       progress,
     });
-    const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures)].join('\n\n');
+    const markdown = [host, compareTable(figures), rangeTable(figures), targetList(figures), historyRow(figures)].join(
+      '\n\n',
+    );
     if (options.plots !== undefined) writePlot(options.plots, 'compare', comparePlot(figures));
     finish(options, { host, figures }, markdown);
     if (figures.some(({ name, failures }) => name === RAZORFS && failures.length > 0)) process.exitCode = 1;

@@ -45,7 +45,7 @@ export async function countRequests(options: RequestOptions): Promise<RequestFig
   try {
     await mount(directory, store);
     try {
-      warmUp(directory);
+      await warmUp(directory, 0);
       return await new Counting(directory, options).all(path.join(place, 'material'));
     } finally {
       await umount(directory);

@@ -27,7 +27,9 @@ export class Drawing {
   }
 
   line(x1: number, y1: number, x2: number, y2: number, colour: string): void {
-    this.#parts.push(`<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${colour}"/>`);
+    this.#parts.push(
+      `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${colour}"/>`,
+    );
   }
 
   path(points: readonly (readonly [x: number, y: number])[], colour: string): void {

@@ -15,6 +15,7 @@ const HEIGHT: Readonly<Record<string, number>> = {
   mount: 1,
   check: 1,
   fuse: 2,
+  'fuse-native': 2,
   filesystem: 3,
   volume: 4,
   tree: 5,

@@ -2,10 +2,11 @@
  * The set-up, run by the launchers and by `npm test`: packages, native addon, compiled TypeScript, each only when it is not
  * up to date. Running it again is harmless and quick.
  *
- *     node tools/build.mjs [--dev] [--quiet]
+ *     node tools/build.mjs [--dev] [--fuse-native] [--quiet]
  *
- * --dev    what the tests need too: development packages, and the compiled tests, benches and tools
- * --quiet  no progress lines
+ * --dev          what the tests need too: development packages, and the compiled tests, benches and tools
+ * --fuse-native  what --transport=fuse-native needs too; a part of --dev, where it may fail
+ * --quiet        no progress lines
  *
  * Plain JavaScript without dependencies: it runs on a fresh clone. What is up to date is told by fingerprints (names, sizes
  * and times of the sources), kept in build/.stamp, and in node_modules/.razorfs-stamp for the packages. The time of
@@ -15,6 +16,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -35,12 +37,16 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const STAMP = path.join(ROOT, 'build/.stamp');
 const PACKAGES_STAMP = path.join(ROOT, 'node_modules/.razorfs-stamp');
 const ADDON = path.join(ROOT, 'native/build/Release/razorfs.node');
+/** The package for --transport=fuse-native, with a tree of its own: `npm ci` would take it out of another. */
+const FUSE_NATIVE = path.join(ROOT, 'build/fuse-native');
+const FUSE_NATIVE_PACKAGE = path.join(ROOT, 'tools/fuse-native');
 const LOG = path.join(ROOT, 'build/build.log');
 /** Packages with a native part, built by npm on installation, for one ABI of Node. */
 const NATIVE_PACKAGES = ['fs-ext', 'mmap-io'];
 
 const started = new Date();
 const dev = process.argv.includes('--dev');
+const fuseNative = dev || process.argv.includes('--fuse-native');
 const quiet = process.argv.includes('--quiet');
 
 function readJson(file) {
@@ -95,6 +101,7 @@ function staleSteps() {
   return {
     state,
     packages: Object.keys(wanted).some((key) => packages[key] !== wanted[key]) || (dev && !packages.dev),
+    fuseNative: fuseNative && !isFuseNativeInstalled(),
     native: stamp.native !== state.native || !existsSync(ADDON),
     compile: dev ? stamp.dev !== state.dev : stamp.run !== state.run,
   };
@@ -168,6 +175,36 @@ async function installPackages() {
   writeFileSync(PACKAGES_STAMP, JSON.stringify({ ...packagesState(), dev: withDev }));
 }
 
+const fuseNativeLock = (directory) => {
+  const file = path.join(directory, 'package-lock.json');
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+};
+
+/** npm writes its record of what it installed last. */
+function isFuseNativeInstalled() {
+  const isWhole = existsSync(path.join(FUSE_NATIVE, 'node_modules/.package-lock.json'));
+  return isWhole && fuseNativeLock(FUSE_NATIVE) === fuseNativeLock(FUSE_NATIVE_PACKAGE);
+}
+
+/** Without its install script, which would want libfuse 2 and a compiler: the package brings a build that every Node loads. */
+async function installFuseNative() {
+  progress('installing fuse-native…');
+  rmSync(FUSE_NATIVE, { recursive: true, force: true });
+  mkdirSync(FUSE_NATIVE, { recursive: true });
+  for (const name of ['package.json', 'package-lock.json']) {
+    copyFileSync(path.join(FUSE_NATIVE_PACKAGE, name), path.join(FUSE_NATIVE, name));
+  }
+  // The tests go on without it: no long wait for a registry that cannot be reached.
+  const patience = dev ? ['--fetch-retries=0'] : [];
+  const words = ['ci', '--ignore-scripts', '--prefix', FUSE_NATIVE, ...patience];
+  try {
+    await run('Installing fuse-native', npmCommand(...words), buildEnvironment());
+  } catch (error) {
+    if (!dev) throw error;
+    progress(`${error.message} What needs it is not tested.`);
+  }
+}
+
 async function buildNative() {
   requireCompiler();
   progress('building the native addon…');
@@ -208,6 +245,7 @@ async function takeTurn() {
 async function setUp() {
   const stale = staleSteps();
   if (stale.packages) await installPackages();
+  if (stale.fuseNative) await installFuseNative();
   if (stale.native) await buildNative();
   if (stale.compile) await compile();
   // In --dev, everything that a plain run needs was compiled too; otherwise what --dev had made is known no longer.
@@ -230,8 +268,8 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
   process.exit(1);
 }
 try {
-  const { packages, native, compile } = staleSteps();
-  if (packages || native || compile) {
+  const { packages, fuseNative: withFuseNative, native, compile } = staleSteps();
+  if (packages || withFuseNative || native || compile) {
     mkdirSync(path.dirname(LOG), { recursive: true });
     await takeTurn();
     writeFileSync(LOG, '');

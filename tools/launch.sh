@@ -31,4 +31,12 @@ if ! is_fresh; then
   (printf '%s\n' "$node" >"$here/build/.node") 2>/dev/null
 fi
 
+# The package for another transport is installed when somebody first asks for it.
+case " $* " in
+  *' --transport=fuse-native '* | *' --transport fuse-native '*)
+    [ "$here/build/fuse-native/node_modules/.package-lock.json" -nt "$here/tools/fuse-native/package-lock.json" ] ||
+      "$node" "$here/tools/build.mjs" --fuse-native || exit 1
+    ;;
+esac
+
 exec "$node" "$here/$main" "$@"

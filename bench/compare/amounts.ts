@@ -3,6 +3,8 @@
  */
 
 export interface Amounts {
+  /** Done before, not timed. */
+  readonly warmUpFiles: number;
   readonly files: number;
   readonly durableFiles: number;
   /** The large file, in pages of 4 KiB. */
@@ -22,6 +24,7 @@ export interface ApplicationAmounts {
 }
 
 export const FULL_AMOUNTS: Amounts = {
+  warmUpFiles: 2500,
   files: 5000,
   durableFiles: 400,
   pages: 32_768,
@@ -39,6 +42,7 @@ export const FULL_APPLICATIONS: ApplicationAmounts = {
 };
 
 export const QUICK_AMOUNTS: Amounts = {
+  warmUpFiles: 20,
   files: 100,
   durableFiles: 10,
   pages: 512,

@@ -112,7 +112,7 @@ async function measureTarget(
         await run('sync', ['-f', place]);
       },
     };
-    warmUp(directory);
+    await warmUp(directory, options.amounts.warmUpFiles);
     const parts = fileParts(directory, options.amounts, conditions, record);
     if (material !== undefined)
       parts.push(...applicationParts(directory, material, options.applications, conditions, record));

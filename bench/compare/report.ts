@@ -88,6 +88,15 @@ export function compareTable(figures: readonly TargetFigures[]): string {
   );
 }
 
+/** The rows with goals as a line for bench/HISTORY.md: RazorFS as a multiple of the host, and of the fastest peer. */
+export function historyRow(figures: readonly TargetFigures[]): string {
+  const ratio = (value: number | undefined) => (value === undefined ? NONE : formatFigure(value));
+  const cells = comparisons(figures)
+    .filter(({ row }) => row.goal !== undefined)
+    .map(({ toHost, toBestPeer }) => `${ratio(toHost)} / ${ratio(toBestPeer)}`);
+  return `for HISTORY.md: | ${cells.join(' | ')} |`;
+}
+
 /** The least and the greatest value of each figure. */
 export function rangeTable(figures: readonly TargetFigures[]): string {
   return markdownTable(

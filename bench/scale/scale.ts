@@ -202,8 +202,7 @@ class ScaleBench {
       renames: Math.min(size, RENAMES_MAX),
       renameMs: this.#options.renameMs,
     };
-    await fillLog(log, LOG_BYTES_BEFORE_CHECKPOINT);
-    const longest = await measureCheckpoint(log);
+    const longest = await measureCheckpoint(log, LOG_BYTES_BEFORE_CHECKPOINT);
     const logBytes = await fillLog(log, LOG_BYTES_BEFORE_KILL);
     await killEverything(this.#mounted);
     this.#mounted = undefined;

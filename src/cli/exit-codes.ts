@@ -4,6 +4,7 @@
  */
 import type { StoreErrorCode } from '../errors/store-error.js';
 import type { FuseErrorCode } from '../fuse/fuse-error.js';
+import type { FuseNativeErrorCode } from '../fuse-native/fuse-native-error.js';
 import type { MountErrorCode } from '../mount/mount-error.js';
 
 export const EXIT = {
@@ -34,7 +35,7 @@ const MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   inUse: 'the store or the mount is in use',
   permission: 'permission denied',
   noSpace: 'no space left where the store is',
-  fuse: 'FUSE is not available: no /dev/fuse, no fusermount3',
+  fuse: 'FUSE is not available: no /dev/fuse, no fusermount3, no libfuse 2 for fuse-native',
   notMounted: 'nothing is mounted there',
   notClean: 'unmounted, but the store was not left clean: the next mount recovers it',
 };
@@ -90,15 +91,24 @@ const OF_MOUNT_ERROR: Readonly<Record<MountErrorCode, ExitCode>> = {
   busy: EXIT.inUse,
   'not-clean': EXIT.notClean,
   'daemon-failed': EXIT.failure,
+  'not-restartable': EXIT.failure,
   'no-answer': EXIT.failure,
   'no-permission': EXIT.permission,
   interrupted: EXIT.failure,
   'flush-failed': EXIT.failure,
 };
 
+const OF_FUSE_NATIVE_ERROR: Readonly<Record<FuseNativeErrorCode, ExitCode>> = {
+  'no-libfuse2': EXIT.fuse,
+  'no-package': EXIT.fuse,
+  'mount-option': EXIT.usage,
+  'mount-failed': EXIT.failure,
+};
+
 const TABLES: Readonly<Record<string, Readonly<Record<string, ExitCode>>>> = {
   StoreError: OF_STORE_ERROR,
   FuseError: OF_FUSE_ERROR,
+  FuseNativeError: OF_FUSE_NATIVE_ERROR,
   MountError: OF_MOUNT_ERROR,
 };
 

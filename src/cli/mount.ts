@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { FuseError } from '../fuse/fuse-error.js';
-import type { MountReport, MountRequest } from '../mount/mount-request.js';
+import { type MountReport, type MountRequest, TRANSPORTS, type TransportName } from '../mount/mount-request.js';
 import { mountPointPath, storePath } from '../mount/paths.js';
 import { startDaemon } from '../mount/start-daemon.js';
 import { locateStore } from '../store/location.js';
@@ -21,6 +21,7 @@ interface MountOptions {
   readonly commitInterval?: number;
   readonly readOnly?: boolean;
   readonly label?: string;
+  readonly transport: TransportName;
   readonly foreground?: boolean;
   readonly json?: boolean;
 }
@@ -37,7 +38,14 @@ What a crash may cost:
   sync       nothing that has returned
   interval   at most the last --commit-interval (5s unless given) of what was not fsynced
   relaxed    the same with 30s
-Whatever was fsynced is safe in each of them.`;
+Whatever was fsynced is safe in each of them.
+
+--transport fuse-native serves by libfuse 2 (on Debian: apt-get install libfuse2), with these limits:
+  the user who mounts is the only one who may enter
+  the mount ends when its serving process dies; the next mount recovers the store
+  a file that is removed while it is open stays as .fuse_hidden... until it is closed
+  times have milliseconds and begin in 1970; touch -a and touch -m change nothing; names must be UTF-8
+  no access control lists, fallocate, O_TMPFILE, RENAME_NOREPLACE or RENAME_EXCHANGE`;
 
 export function mountCommand(): Command {
   return new Command('mount')
@@ -53,6 +61,11 @@ export function mountCommand(): Command {
     .option('-i, --commit-interval <TIME>', 'how long a change may wait for the disk: 500ms, 5s, 1m', commitInterval)
     .option('-r, --read-only', 'change nothing, neither files nor the store')
     .option('-L, --label <LABEL>', 'the label of the store, if it has to be made', label)
+    .addOption(
+      new Option('--transport <NAME>', "what carries requests: the kernel's protocol, or libfuse 2")
+        .choices(TRANSPORTS)
+        .default('kernel'),
+    )
     .option('-f, --foreground', 'stay in front and log to the terminal')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
@@ -71,6 +84,7 @@ async function mount(given: string, options: MountOptions): Promise<void> {
     commitIntervalMs: options.commitInterval ?? COMMIT_INTERVAL_MS_DEFAULT[options.durability],
     readOnly: options.readOnly ?? false,
     options: (options.options ?? []).join(','),
+    transport: options.transport,
   };
   if (options.foreground) {
     // Loaded only here: without -f the daemon does this work.

@@ -107,6 +107,9 @@ function statusRows(status: MountStatus): [string, string][] {
       `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.privateBytes)} of memory`,
     ],
   ];
+  if (status.transport === 'fuse-native') {
+    result.push(['transport', 'fuse-native: the mount ends with its daemon']);
+  }
   if (status.restarts > 0) {
     result.push(['restarts', `${formatCount(status.restarts)}; the last one because of ${status.lastDeath}`]);
   }

@@ -13,6 +13,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { VolatileKind } from '../store/volatile.js';
 import type { StoreStatus } from '../volume/options.js';
 import type { ScrubStatus } from '../volume/scrub.js';
+import type { TransportName } from './mount-request.js';
 
 export const CONTROL_SOCKET = 'control.sock';
 
@@ -62,6 +63,7 @@ export interface MountStatus {
   readonly mountPoint: string;
   readonly store: string;
   readonly pid: number;
+  readonly transport: TransportName;
   /** The process that starts another in the place of this one when it dies. */
   readonly supervisorPid: number;
   /** How often that has happened to this mount, and what became of the last one; empty when it never has. */
@@ -74,7 +76,10 @@ export interface MountStatus {
   readonly volume: StoreStatus;
   /** RAM that the serving process has for itself (RssAnon, proc_pid_status(5)): without the mapped pages of the store. */
   readonly privateBytes: number;
-  /** How many requests of each kind this process has had from the kernel, by the protocol's name for it (`LOOKUP`). */
+  /**
+   * How many requests of each kind this process has had from the kernel, by the protocol's name for it (`LOOKUP`). Empty over
+   * fuse-native, where libfuse takes them.
+   */
   readonly requests: Readonly<Record<string, number>>;
 }
 

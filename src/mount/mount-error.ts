@@ -16,6 +16,8 @@ export type MountErrorCode =
   | 'not-clean'
   /** The serving process ended, or could not be started. */
   | 'daemon-failed'
+  /** The mount ends with its serving process. */
+  | 'not-restartable'
   /** The serving process is there but does not answer. */
   | 'no-answer'
   /** The mount or its store belongs to another user. */

@@ -5,6 +5,10 @@
 import type { VolatileKind } from '../store/volatile.js';
 import type { Durability, RecoveryReport } from '../volume/options.js';
 
+/** What carries the requests of a mount; see transport.ts. */
+export const TRANSPORTS = ['kernel', 'fuse-native'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
 export interface MountRequest {
   /** Absolute, as the kernel will list it. */
   readonly mountPoint: string;
@@ -17,6 +21,7 @@ export interface MountRequest {
   readonly readOnly: boolean;
   /** The words given with `-o`, comma-separated. */
   readonly options: string;
+  readonly transport: TransportName;
 }
 
 export interface MountReport {

@@ -28,6 +28,15 @@ export async function restart(target: string): Promise<RestartReport> {
   if (client === undefined || before === undefined) {
     throw new MountError('not-mounted', `${target} is not mounted.`, 'razorfs status   lists what is.');
   }
+  if (before.transport === 'fuse-native') {
+    client.close();
+    const message = `${before.mountPoint} is served over fuse-native, where no other process can go on with a mount.`;
+    throw new MountError(
+      'not-restartable',
+      message,
+      `Unmount it, and mount it again: razorfs umount ${before.mountPoint}`,
+    );
+  }
   const startedMs = performance.now();
   await client.restart();
   await client.ended;

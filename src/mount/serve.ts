@@ -13,6 +13,7 @@ import { Connection } from '../fuse/connection.js';
 import { mountFuse } from '../fuse/device.js';
 import { type MountOptions, parseMountOptions } from '../fuse/mount-options.js';
 import { Session, type SessionEnd } from '../fuse/session.js';
+import type { FuseNative } from '../fuse-native/package.js';
 import { volatileKind } from '../store/volatile.js';
 import { Datasets } from '../volume/datasets.js';
 import { Scrub, type ScrubStatus } from '../volume/scrub.js';
@@ -28,6 +29,7 @@ import { OpenedStore, type StoreRequest } from './opened-store.js';
 import { checkPreconditions } from './preconditions.js';
 import { watchProcess } from './process-events.js';
 import { detachInChild } from './start-detach.js';
+import { kernelTransport, loadFuseNative, startFuseNative, type Transport } from './transport.js';
 import type { Deaths, InheritedMount } from './worker-protocol.js';
 
 /** After a signal, how long those who still have files open may go on before their mount ends under them. */
@@ -40,9 +42,11 @@ const NO_DEATHS: Deaths = { count: 0, last: '' };
 export async function serve(request: MountRequest, terminal?: Terminal): Promise<ServedMount> {
   const options = parseMountOptions(request.options);
   checkPreconditions(request.mountPoint, request.store, options.nonempty);
+  // Before anything is made: it may be missing.
+  const fuseNative = request.transport === 'fuse-native' ? await loadFuseNative() : undefined;
   const store = await OpenedStore.open(withOptions(request, options), terminal);
   try {
-    const mount = await ServedMount.start(request.mountPoint, store, options);
+    const mount = await ServedMount.start(request.mountPoint, store, options, fuseNative);
     watchProcess(mount, store.log, terminal !== undefined);
     return mount;
   } catch (error) {
@@ -71,8 +75,7 @@ export class ServedMount implements ControlledMount {
   /** Resolves at the end. It never rejects. */
   readonly ended: Promise<ServiceEnd>;
   readonly #store: OpenedStore;
-  readonly #connection: Connection;
-  readonly #session: Session;
+  readonly #transport: Transport;
   readonly #control: ControlServer;
   readonly #startedAt = Date.now();
   /** The mount's device number, by which it is told from another that is made at the same place later. */
@@ -82,19 +85,23 @@ export class ServedMount implements ControlledMount {
   #restarting = false;
   #scrub: Scrub | undefined;
 
-  /** Mounts the opened store, and begins to serve it. */
-  static async start(mountPoint: string, store: OpenedStore, options: MountOptions): Promise<ServedMount> {
-    const connection = new Connection(mountFuse(mountPoint, store.path, { ...options, readOnly: isReadOnly(store) }));
-    const session = makeSession(connection, store, options, false);
+  /** Mounts the opened store, over fuse-native if that is given, and begins to serve it. */
+  static async start(
+    mountPoint: string,
+    store: OpenedStore,
+    asked: MountOptions,
+    fuseNative: FuseNative | undefined,
+  ): Promise<ServedMount> {
+    const options = { ...asked, readOnly: isReadOnly(store) };
+    const transport =
+      fuseNative === undefined
+        ? await startSession(mountPoint, store, options)
+        : await startFuseNative(fuseNative, mountPoint, store.path, options, makeFileSystem(store, options), store.log);
     try {
-      session.start();
-      await session.ready;
       const control = await ControlServer.open(store.path);
-      return new ServedMount(mountPoint, store, connection, session, control, NO_DEATHS);
+      return new ServedMount(mountPoint, store, transport, control, NO_DEATHS);
     } catch (error) {
-      await detachInChild(mountPoint, true);
-      await session.stop();
-      connection.close();
+      await takeBack(mountPoint, transport);
       throw error;
     }
   }
@@ -116,21 +123,19 @@ export class ServedMount implements ControlledMount {
     }
     // What the former process had given up since its last checkpoint is there again.
     void session.reconsider([...store.store.main.state.orphans]);
-    return new ServedMount(mountPoint, store, connection, session, control, inherited.deaths);
+    return new ServedMount(mountPoint, store, kernelTransport(connection, session), control, inherited.deaths);
   }
 
   private constructor(
     mountPoint: string,
     store: OpenedStore,
-    connection: Connection,
-    session: Session,
+    transport: Transport,
     control: ControlServer,
     deaths: Deaths,
   ) {
     const { recovery } = store.store;
     this.#store = store;
-    this.#connection = connection;
-    this.#session = session;
+    this.#transport = transport;
     this.#control = control;
     this.#deaths = deaths;
     this.#device = mountAt(mountPoint)?.device;
@@ -149,9 +154,10 @@ export class ServedMount implements ControlledMount {
     store.log.info({ mountPoint, store: store.path, ...told, recovery }, deaths.count > 0 ? 'resumed' : 'mounted');
   }
 
-  /** The descriptors that a supervisor shares, to hand them to another process. */
-  get descriptors(): { readonly fuse: number; readonly lock: number } {
-    return { fuse: this.#connection.mount, lock: this.#store.lockDescriptor };
+  /** The descriptors that a supervisor shares, to hand them to another process; undefined where none can go on. */
+  get descriptors(): { readonly fuse: number; readonly lock: number } | undefined {
+    const { descriptor } = this.#transport;
+    return descriptor === undefined ? undefined : { fuse: descriptor, lock: this.#store.lockDescriptor };
   }
 
   status(): MountStatus {
@@ -160,6 +166,7 @@ export class ServedMount implements ControlledMount {
       mountPoint,
       store,
       pid,
+      transport: this.#transport.name,
       supervisorPid: process.ppid,
       restarts: this.#deaths.count,
       lastDeath: this.#deaths.last,
@@ -167,7 +174,7 @@ export class ServedMount implements ControlledMount {
       volatile,
       volume: this.#store.store.status(),
       privateBytes: privateBytes(),
-      requests: this.#session.trace.report(),
+      requests: this.#transport.requests(),
     };
   }
 
@@ -177,7 +184,7 @@ export class ServedMount implements ControlledMount {
    */
   stop(reason: string): void {
     if (this.#stopping) {
-      void this.#session.stop();
+      void this.#transport.stop();
       return;
     }
     this.#stopping = true;
@@ -187,12 +194,12 @@ export class ServedMount implements ControlledMount {
 
   /** Ends the service in this process, for another to go on with it. Programs that use the mount wait meanwhile. */
   restart(): void {
-    if (this.#stopping) {
+    if (this.#stopping || this.#transport.descriptor === undefined) {
       return;
     }
     this.#restarting = true;
     this.#store.log.info({}, 'restarting');
-    void this.#session.stop();
+    void this.#transport.stop();
   }
 
   scrub(bytesPerSecond: number): void {
@@ -262,12 +269,12 @@ export class ServedMount implements ControlledMount {
     }
     setTimeout(() => {
       log.warn({ waitedMs: GRACE_MS }, 'still in use: ending the mount under its users');
-      void this.#session.stop();
+      void this.#transport.stop();
     }, GRACE_MS).unref();
   }
 
   async #serveToTheEnd(): Promise<ServiceEnd> {
-    const end = await this.#session.ended;
+    const end = await this.#transport.ended;
     this.#scrub?.stop();
     await this.#scrub?.ended;
     const result = end.reason === 'stopped' && this.#restarting ? await this.#handOver() : await this.#finish(end);
@@ -290,7 +297,7 @@ export class ServedMount implements ControlledMount {
   async #finish(end: SessionEnd): Promise<ServiceEnd> {
     const { log } = this.#store;
     // Whoever still waits for an answer gets ENOTCONN from here on.
-    this.#connection.close();
+    this.#transport.close();
     await this.#control.withdraw();
     const { readOnlyReason } = this.#store.store;
     let failure = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
@@ -322,11 +329,37 @@ const withOptions = (request: MountRequest, options: MountOptions): StoreRequest
 
 const isReadOnly = (store: OpenedStore): boolean => store.store.status().readOnlyReason !== '';
 
-function makeSession(connection: Connection, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
+/** Mounts, and speaks the kernel's protocol. */
+async function startSession(mountPoint: string, store: OpenedStore, options: MountOptions): Promise<Transport> {
+  const connection = new Connection(mountFuse(mountPoint, store.path, options));
+  const session = makeSession(connection, store, options, false);
+  const transport = kernelTransport(connection, session);
+  try {
+    session.start();
+    await session.ready;
+    return transport;
+  } catch (error) {
+    await takeBack(mountPoint, transport);
+    throw error;
+  }
+}
+
+/** Takes a mount away that is not to be. */
+async function takeBack(mountPoint: string, transport: Transport): Promise<void> {
+  await detachInChild(mountPoint, true);
+  await transport.stop();
+  transport.close();
+}
+
+function makeFileSystem(store: OpenedStore, options: MountOptions): Namespace {
   const atime = isReadOnly(store) ? 'noatime' : options.accessTime;
+  return new Namespace(store.store, store.store.main.state.dataset, { atime, nodiratime: options.nodiratime });
+}
+
+function makeSession(connection: Connection, store: OpenedStore, options: MountOptions, initialised: boolean): Session {
   return new Session({
     fd: connection.served,
-    filesystem: new Namespace(store.store, store.store.main.state.dataset, { atime, nodiratime: options.nodiratime }),
+    filesystem: makeFileSystem(store, options),
     initialised,
     writebackCache: !options.writethrough,
     log: store.log,

@@ -33,13 +33,20 @@ interface WorkerEnd {
   readonly errorOutput: string;
 }
 
+/** What must not go with a worker. */
+interface SharedDescriptors {
+  readonly fuse: number;
+  readonly lock: number;
+}
+
 export class Supervisor {
   readonly #request: MountRequest;
   readonly #terminal: Terminal | undefined;
   readonly #deathWatch: DeathWatch;
   #worker: ChildProcess | undefined;
   #deaths: Deaths = { count: 0, last: '' };
-  #descriptors: { readonly fuse: number; readonly lock: number } | undefined;
+  /** Undefined where the mount ends with its worker. */
+  #descriptors: SharedDescriptors | undefined;
   /** Resolves when the mount has ended for good. It never rejects. */
   #ended: Promise<ServiceEnd> | undefined;
 
@@ -60,7 +67,9 @@ export class Supervisor {
     try {
       const { ready, ended } = this.#startWorker([theirs], { socket: FIRST_INHERITED });
       const report = await ready;
-      this.#descriptors = { fuse: receiveFileDescriptor(ours), lock: receiveFileDescriptor(ours) };
+      if (this.#request.transport === 'kernel') {
+        this.#descriptors = { fuse: receiveFileDescriptor(ours), lock: receiveFileDescriptor(ours) };
+      }
       this.#ended = this.#supervise(ended);
       return report;
     } finally {
@@ -94,15 +103,20 @@ export class Supervisor {
       if (end === undefined) {
         this.#deaths = { count: this.#deaths.count + 1, last: errorOutput === '' ? how : `${how}: ${errorOutput}` };
         if (this.#deathWatch.note(Date.now())) {
-          return this.#giveUp();
+          const often = `${DEATHS_MAX} times within ${DEATHS_WITHIN_MS / 1000} s, the last time by`;
+          return this.#giveUp(`the serving process died ${often} ${this.#deaths.last}`);
         }
       }
-      ended = this.#startSuccessor();
+      if (this.#descriptors === undefined) {
+        return this.#giveUp(
+          `the serving process died by ${this.#deaths.last}, and a mount over fuse-native ends with it`,
+        );
+      }
+      ended = this.#startSuccessor(this.#descriptors);
     }
   }
 
-  #startSuccessor(): Promise<WorkerEnd> {
-    const { fuse, lock } = this.#descriptors!;
+  #startSuccessor({ fuse, lock }: SharedDescriptors): Promise<WorkerEnd> {
     const inherited: InheritedMount = { fuse: FIRST_INHERITED, lock: FIRST_INHERITED + 1, deaths: this.#deaths };
     const { ready, ended } = this.#startWorker([fuse, lock], { inherited });
     // A successor that cannot go on has died, and why is in its end.
@@ -111,14 +125,15 @@ export class Supervisor {
   }
 
   /** Ends the mount, because going on is hopeless, and says why. */
-  async #giveUp(): Promise<ServiceEnd> {
+  async #giveUp(error: string): Promise<ServiceEnd> {
     const { mountPoint, store } = this.#request;
-    const error = `the serving process died ${DEATHS_MAX} times within ${DEATHS_WITHIN_MS / 1000} s, the last time by ${this.#deaths.last}`;
     const logFile = new LogFile(path.join(store, LOG_FILE));
     openLog(logFile, this.#terminal).fatal({ mountPoint, deaths: this.#deaths }, `${error}: unmounting`);
     logFile.close();
     await detachInChild(mountPoint, true);
-    closeSync(this.#descriptors!.fuse);
+    if (this.#descriptors !== undefined) {
+      closeSync(this.#descriptors.fuse);
+    }
     return { outcome: 'failed', error };
   }
 

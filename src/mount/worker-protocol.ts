@@ -2,7 +2,8 @@
  * What a supervisor and the worker that serves its mount say to each other, over the IPC channel of child_process.
  *
  * The first worker mounts, and shares its descriptors with the supervisor over a Unix socket (SCM_RIGHTS): first the one of
- * /dev/fuse, then the store's lock. Each later worker inherits both.
+ * /dev/fuse, then the store's lock. Each later worker inherits both. Over fuse-native, where the mount ends with its worker, nothing
+ * is shared.
  */
 import type { ServiceEnd } from './control-server.js';
 import type { MountReport, MountRequest } from './mount-request.js';

@@ -17,8 +17,11 @@ function tell(message: WorkerMessage): Promise<void> {
   });
 }
 
-/** Gives the supervisor what it needs to go on without this process. */
+/** Gives the supervisor what it needs to go on without this process, where that is possible. */
 function share(mount: ServedMount, socket: number): void {
+  if (mount.descriptors === undefined) {
+    return;
+  }
   const { fuse, lock } = mount.descriptors;
   for (const fd of [fuse, lock]) {
     const result = sendFileDescriptor(socket, fd);

@@ -258,8 +258,7 @@ async function checkWithRazorfsck(disk: SimulatedDisk, boot: string): Promise<vo
     },
     onProgress: () => undefined,
   });
-  if (errors.length > 0)
-    throw new Violation(`razorfsck finds: ${errors.join('; ')}`);
+  if (errors.length > 0) throw new Violation(`razorfsck finds: ${errors.join('; ')}`);
 }
 
 /** A recovered volume serves, closes and opens like any other. */

@@ -13,6 +13,7 @@ const STATUS: MountStatus = {
   mountPoint: '/mnt/é',
   store: '/s',
   pid: 17,
+  transport: 'kernel',
   supervisorPid: 16,
   restarts: 0,
   lastDeath: '',

@@ -107,6 +107,7 @@ async function killUnderLoad(t: Test, durability: Durability, kills: number): Pr
     commitIntervalMs: 1000,
     readOnly: false,
     options: '',
+    transport: 'kernel',
   };
   const supervisor = new Supervisor(request, undefined, new DeathWatch(Number.POSITIVE_INFINITY));
   await supervisor.start();

@@ -30,6 +30,7 @@ export class MountedStore extends Place {
       commitIntervalMs: COMMIT_INTERVAL_MS_DEFAULT.interval,
       readOnly: false,
       options: '',
+      transport: 'kernel',
     });
   }
 

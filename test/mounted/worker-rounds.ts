@@ -42,6 +42,7 @@ export async function killWorkers(store: MountedStore, random: Random, order: Wo
     commitIntervalMs: 1000,
     readOnly: false,
     options: '',
+    transport: 'kernel',
   };
   const supervisor = fork(SUPERVISING, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const ended = new Promise<number | null>((resolve) => supervisor.once('exit', resolve));
