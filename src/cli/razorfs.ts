@@ -11,6 +11,7 @@ import { mountCommand } from './mount.js';
 import { printError } from './output.js';
 import { persistCommand } from './persist.js';
 import { pruneCommand } from './prune.js';
+import { quotaCommand } from './quota.js';
 import { resetCommand } from './reset.js';
 import { restartCommand } from './restart.js';
 import { scrubCommand } from './scrub.js';
@@ -64,6 +65,7 @@ function program(): Command {
     persistCommand(),
     resetCommand(),
     diffCommand(),
+    quotaCommand(),
     mkfsCommand(),
   ]) {
     root.addCommand(withSettingsOf(root, command), { isDefault: command.name() === 'mount' });

@@ -5,9 +5,16 @@
 import { spawn } from 'node:child_process';
 import { MountError } from './mount-error.js';
 
+/** strerror(EDQUOT). What a quota refuses was not to be kept, and those who wrote it are told (fsync(2)): all else is written back. */
+const OVER_QUOTA = 'Disk quota exceeded';
+
 /** Resolves when the serving process has had all that was written before. Throws `flush-failed`. */
 export async function flushInChild(mountPoint: string): Promise<void> {
-  const child = spawn('sync', ['--file-system', mountPoint], { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('sync', ['--file-system', mountPoint], {
+    cwd: '/',
+    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     said += chunk;
@@ -16,7 +23,7 @@ export async function flushInChild(mountPoint: string): Promise<void> {
     child.once('error', (error) => resolve(error.message));
     child.once('close', (code, signal) => resolve(code === 0 ? '' : said.trim() || `ended with ${signal ?? code}`));
   });
-  if (failure !== '') {
+  if (failure !== '' && !failure.endsWith(OVER_QUOTA)) {
     throw new MountError(
       'flush-failed',
       `What the kernel caches for ${mountPoint} cannot be written back: ${failure}.`,

@@ -42,6 +42,21 @@ export class Quotas {
     return quotas.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
+  /** The quota on a directory. Throws StoreError when there is none. */
+  get(dataset: Dataset, path: string): DirectoryQuota {
+    const state = this.#store.state.volumeOf(dataset);
+    const quota = quotaOn(state.tree, this.#directory(state, path));
+    if (quota === undefined) {
+      throw new StoreError(
+        'no-such-quota',
+        `There is no quota on "/${path}".`,
+        'See those that there are with: razorfs quota list',
+      );
+    }
+    const { limits, bytesUsed, inodesUsed } = quota;
+    return { path, limits, bytesUsed, inodesUsed };
+  }
+
   /**
    * Puts a quota on a directory, or changes the one that is on it; a limit that is not given stays. What is there already counts, and
    * may be more than the quota allows: then nothing can be added. Throws StoreError.
@@ -68,15 +83,9 @@ export class Quotas {
   /** Takes the quota away that is on a directory. What is in it stays. Throws StoreError. */
   async remove(volume: Dataset, path: string): Promise<void> {
     const state = this.#store.state.volumeOf(volume);
-    const inode = this.#directory(state, path);
-    if (quotaOn(state.tree, inode) === undefined) {
-      throw new StoreError(
-        'no-such-quota',
-        `There is no quota on "/${path}".`,
-        'See those that there are with: razorfs quota list',
-      );
-    }
-    this.#store.perform(volume.id, { type: 'removeQuota', directory: inode.ino }, 0);
+    this.get(volume, path);
+    const { ino: directory } = this.#directory(state, path);
+    this.#store.perform(volume.id, { type: 'removeQuota', directory }, 0);
     await this.#store.commit('all');
   }
 

@@ -128,7 +128,7 @@ t.test('what exceeds the quota of a volume is refused, and nothing else', async 
   filesystem.makeSymlink(ROOT_INO, Buffer.from('c'), Buffer.from('target'), CALLER, new Attributes());
   volume.refused('a directory too many', EDQUOT, () => volume.directory('d'));
   volume.refused('a file without a name', EDQUOT, () =>
-    filesystem.makeTemporary(ROOT_INO, 0o600, CALLER, new Attributes()),
+    filesystem.makeTemporary(ROOT_INO, 0o100600, CALLER, new Attributes()),
   );
   volume.link(file, 'link', ROOT_INO);
   volume.rename(ROOT_INO, 'link', ROOT_INO, 'renamed');
@@ -189,7 +189,7 @@ t.test('a directory has a quota of its own', async (t) => {
   const outside = volume.served.makeFile('outside', bytes(200 * KIB));
   volume.refused('a copy into it', EDQUOT, () => filesystem.copyRange(outside, 0, early, 0, 10 * KIB, CALLER));
   const temporary = new Attributes();
-  filesystem.makeTemporary(below, 0o600, CALLER, temporary);
+  filesystem.makeTemporary(below, 0o100600, CALLER, temporary);
   volume.directory('deeper', below);
   volume.refused('an inode too many', EDQUOT, () => volume.directory('deepest', below));
   t.match(volume.list(), { directory: { bytesUsed: 100 * KIB, inodesUsed: 6 } });

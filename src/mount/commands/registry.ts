@@ -6,11 +6,15 @@
 import { diffStates } from './diff.js';
 import { addRules, listRules, persistenceStatus, removeRules, resetVolume } from './persistence.js';
 import { pruneSnapshots } from './prune.js';
+import { listQuotas, removeQuota, setQuota } from './quotas.js';
 import { createSnapshot, listSnapshots } from './snapshots.js';
 import type { StoreCommand } from './store-command.js';
 
 export const STORE_COMMANDS = {
   diff: diffStates,
+  'quota set': setQuota,
+  'quota remove': removeQuota,
+  'quota list': listQuotas,
   'snapshot create': createSnapshot,
   'snapshot list': listSnapshots,
   prune: pruneSnapshots,
