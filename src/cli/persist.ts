@@ -170,7 +170,7 @@ function statusLines({ vanishing, vanishingBytes, persisted }: PersistenceStatus
       ? ['A reset would change nothing.']
       : tableLines([[' SIZE', ' FILES', 'PATH', 'AFTER A RESET'], ...rows])),
     ...(shown.length < vanishing.length ? [`… and ${vanishing.length - shown.length} more (--all)`] : []),
-    ...(vanishing.length === 0 ? [] : [`${formatBytes(vanishingBytes)} would vanish`]),
+    ...(vanishingBytes === 0 ? [] : [`${formatBytes(vanishingBytes)} would vanish`]),
     `${formatNumberOf(persisted.length, 'path persists', 'paths persist')}`,
     ...missing.map((place) => `nothing is at ${place}`),
   ];
