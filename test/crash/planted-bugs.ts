@@ -8,6 +8,7 @@ import { SuperblockFile } from '../../src/store/superblock.js';
 import { PageFile } from '../../src/tree/page-file.js';
 import { PageStore } from '../../src/tree/page-store.js';
 import { Committer } from '../../src/volume/committer.js';
+import { RecordReferences } from '../../src/volume/record-references.js';
 import { Volume } from '../../src/volume/volume.js';
 import { Log } from '../../src/wal/log.js';
 import { LogSegment } from '../../src/wal/segment.js';
@@ -17,6 +18,8 @@ export interface PlantedBug {
   readonly name: string;
   /** A random history that shows it soon, where few do. */
   readonly seed?: number;
+  /** It is about snapshots, and looked for in histories that have them. */
+  readonly isOfSnapshots?: boolean;
   readonly plant: () => () => void;
 }
 
@@ -171,6 +174,42 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'data of a process that died is taken for durable',
     plant: () => replace(BlobStore.prototype, 'adopt', () => () => undefined),
+  },
+  {
+    name: 'a snapshot counts before the data in it is durable',
+    isOfSnapshots: true,
+    plant: () =>
+      replace(
+        Committer.prototype,
+        'addBarrier',
+        (original) =>
+          function (this: Committer, blob) {
+            if (blob !== 'all') original.call(this, blob);
+          },
+      ),
+  },
+  {
+    name: 'records of copied leaves are not counted',
+    isOfSnapshots: true,
+    plant: () => replace(RecordReferences.prototype, 'add', () => () => undefined),
+  },
+  {
+    name: 'a blob that a snapshot has is written in place',
+    isOfSnapshots: true,
+    plant: () => replace(Volume.prototype, 'isShared', () => () => false),
+  },
+  {
+    name: 'a chunk is taken over before the copy of it is durable',
+    isOfSnapshots: true,
+    plant: () =>
+      replace(
+        Committer.prototype,
+        'addBarrier',
+        () =>
+          function (this: Committer) {
+            // No record waits for data.
+          },
+      ),
   },
   {
     name: 'recovery begins its log where it found the old one',
