@@ -296,10 +296,10 @@ export class InodePass {
     if (current === undefined) return;
     if (current.record !== undefined) {
       this.inoMax = Math.max(this.inoMax, current.ino);
-      const { mode, size, quotaGroup } = current.record;
+      const { mode, size } = current.record;
       const bytes = isRegular(mode) ? size : 0;
       this.dataBytes += bytes;
-      this.quotas.add(quotaGroup, bytes);
+      this.quotas.add(current.ino, current.record, bytes, this.#survey.quotas);
     }
     this.#rules.judge(current);
   }

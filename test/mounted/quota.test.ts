@@ -148,6 +148,7 @@ t.test('a directory with a quota', { skip }, async (t) => {
     await mounted.mounted();
     t.match((await listed(t, mounted.mountPoint))['/limited'], { bytesUsed: 750 * KIB, inodesUsed: 3 });
     await mounted.unmounted();
+    await mounted.checked();
     t.match((await listed(t, mounted.store))['/limited'], { bytesUsed: 750 * KIB, inodesUsed: 3 }, 'without a mount');
     await command(t, 'set', mounted.store, '/limited', '--inodes', 'none', '--bytes', '700K');
     await mounted.mounted();
@@ -185,4 +186,5 @@ t.test('with -o writethrough, each write says so', { skip }, async (t) => {
   ftruncateSync(fd, 0);
   closeSync(fd);
   await mounted.unmounted();
+  await mounted.checked();
 });
