@@ -4,8 +4,9 @@
  *
  * Such a client and the server take turns, and the kernel wakes each on whatever core suits it. Between cores that costs more than
  * serving most requests, and on busy ones both wait for their turn apart from each other. On the same core it is one switch. With
- * 5 to 8 runnable programs to a core (Linux 6.18, 2 cores of a virtual machine, 40 pairs of runs) calls of one client took, against
- * a server that is free to move: lookup 0.73 of the time, stat 0.65, create and write 4 KiB 0.70, open and read 4 KiB 0.63.
+ * 5 to 9 runnable programs to a core (Linux 6.18, 2 cores of a virtual machine, medians of two times 25 to 40 pairs of runs) the
+ * calls of one client took, against a server that is free to move: lookup 0.72 of the time, stat 0.65 to 0.79, create and write
+ * 4 KiB 0.61 to 0.70, open and read 4 KiB 0.63 to 0.88.
  * While a core is idle the kernel wakes the client there rather than beside the server, so the two would only chase each other.
  * Looking for the next request without sleeping serves better then (polling.ts).
  *
