@@ -3,27 +3,30 @@
  * answer.
  *
  * Such a client and the server take turns, and the kernel wakes each on whatever core suits it. Between cores that costs more than
- * serving most requests, and on busy ones both wait for their turn apart from each other. On the same core it is one switch. With
- * 5 to 9 runnable programs to a core (Linux 6.18, 2 cores of a virtual machine, medians of two times 25 to 40 pairs of runs) the
- * calls of one client took, against a server that is free to move: lookup 0.72 of the time, stat 0.65 to 0.79, create and write
- * 4 KiB 0.61 to 0.70, open and read 4 KiB 0.63 to 0.88.
- * While a core is idle the kernel wakes the client there rather than beside the server, so the two would only chase each other.
- * Looking for the next request without sleeping serves better then (polling.ts).
+ * serving most requests, and on busy ones both wait for their turn apart from each other. On the same core it is one switch.
+ * Measured on 2 cores of a virtual machine under load averages of 8 to 20, Linux 6.18, in two sets of 40 and 25 pairs of runs: the
+ * calls of one client took, against a server that is free to move, in the median lookup 0.73 and 0.72 of the time, stat 0.65 and
+ * 0.79, create and write 4 KiB 0.70 and 0.61, open and read 4 KiB 0.63 and 0.88. (The first set did not ask whether cores are busy.)
+ *
+ * While a core is idle, the kernel's scheduler would wake the client there rather than beside the server (select_idle_sibling in
+ * kernel/sched/fair.c), and the two would chase each other. There was no idle machine to measure that on; polling.ts serves then.
  *
  * What was tried for the same cost, and is not here: FUSE over io_uring (FUSE_OVER_IO_URING, Linux 6.14), all of the kernel's queues
  * served by this one thread.
- * - It was no faster than the device: with client and server on one core 2 to 8 % slower, and on two cores up to 40 %, as the
- *   kernel interrupts the polling server to hand over a request. What is fast about it is a thread for each core.
- * - It would break the promise that nobody notices a killed server. A request that the dead process had taken, or that reached its
- *   ring while it was dying, stays there: FUSE_NOTIFY_RESEND knows the queues of devices only, and the kernel keeps sending
- *   to the ring (fs/fuse/dev_uring.c). Seen on Linux 6.18: a successor on the device gets no request at all; one that registers a
- *   ring of its own gets new ones, and the calls under way wait until the mount ends, write-back and sync(2) with them.
+ * - It would break the promise that nobody notices a killed server. FUSE_NOTIFY_RESEND knows the queues of devices only, and a ring
+ *   once in use stays so (fs/fuse/dev_uring.c). Seen on Linux 6.18, after kill -9 under load: with a successor on the device,
+ *   a new call waited in vain; with one that registered a ring of its own, new calls were answered, and those that had been under
+ *   way, write-back among them, waited until the mount was taken down. By the source, a request that reaches the ring of a dying
+ *   process is not even copied out, so that no successor could answer it.
+ * - It did not pay. With client and server on one core, four kinds of calls took 1.02 to 1.07 of the time over the device; on
+ *   two cores, from 0.85 to 1.46 of it, by the load and the kind. IORING_SETUP_DEFER_TASKRUN was not measured: with it, a server
+ *   that waited for the ring with epoll was not woken.
  */
 import { closeSync, openSync, readSync, stat } from 'node:fs';
 import { getAffinity, setAffinity } from '../native/addon.js';
 import type { MachineLoad } from './polling.js';
 
-/** Requests from one look to the next. A look costs about as much as a request. */
+/** Requests from one look to the next. A look takes some 10 µs. */
 const WINDOW = 128;
 /** Requests of others than the most frequent client that still count as few. */
 const OTHERS_MAX = WINDOW / 16;
