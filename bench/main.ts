@@ -167,7 +167,7 @@ const requests = new Command('requests')
     const host = await prepare(options);
     const figures = await countRequests({
       directory: options.directory,
-      files: options.quick ? QUICK_AMOUNTS.files : FULL_AMOUNTS.files,
+      amounts: options.quick ? QUICK_AMOUNTS : FULL_AMOUNTS,
       archive: QUICK_APPLICATIONS,
       dropCache: options.quick ? keepCache : dropKernelCache,
     });

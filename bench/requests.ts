@@ -7,7 +7,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { type Work, type WorkOptions, work } from './client.js';
-import type { ApplicationAmounts } from './compare/amounts.js';
+import type { Amounts, ApplicationAmounts } from './compare/amounts.js';
 import { makeMaterial } from './compare/applications.js';
 import { ROWS } from './compare/rows.js';
 import type { DropCache } from './host.js';
@@ -19,7 +19,7 @@ const run = promisify(execFile);
 
 export interface RequestOptions {
   readonly directory: string;
-  readonly files: number;
+  readonly amounts: Amounts;
   readonly archive: ApplicationAmounts;
   readonly dropCache: DropCache;
 }
@@ -31,7 +31,6 @@ export interface RequestFigures {
 }
 
 const PAGES_PER_MIB = 256;
-const LARGE_MIB = 8;
 /** What is rarer belongs to something else: to asking for the counts, or to the directory as a whole. */
 const PART_MIN = 0.005;
 /** Nearer to a whole number than this, the rest is such a thing too. */
@@ -67,7 +66,7 @@ class Counting {
   }
 
   async all(material: string): Promise<RequestFigures[]> {
-    await this.#smallFiles(path.join(this.#directory, 'small'), this.#options.files);
+    await this.#smallFiles(path.join(this.#directory, 'small'), this.#options.amounts.files);
     await this.#largeFile(path.join(this.#directory, 'large'));
     await this.#programs(material);
     return this.#figures;
@@ -91,14 +90,16 @@ class Counting {
   }
 
   async #largeFile(place: string): Promise<void> {
-    const pages = LARGE_MIB * PAGES_PER_MIB;
+    const { pages, randomPages, appends } = this.#options.amounts;
+    const mebibytes = pages / PAGES_PER_MIB;
     mkdirSync(place);
-    await this.#count('sequential write + fsync, 1 MiB', LARGE_MIB, () => work('write-large', place, pages));
+    await this.#count('sequential write + fsync, 1 MiB', mebibytes, () => work('write-large', place, pages));
     await this.#options.dropCache('all');
-    await this.#count('sequential read, cold, 1 MiB', LARGE_MIB, () => work('read-large', place, pages));
-    await this.#count(ROWS.randomRead.label, pages, () => work('random-read', place, pages));
-    await this.#count(ROWS.randomWrite.label, pages, () => work('random-write', place, pages));
-    await this.#count(ROWS.append.label, pages, () => work('append', place, pages));
+    await this.#count('sequential read, cold, 1 MiB', mebibytes, () => work('read-large', place, pages));
+    const span = { span: pages };
+    await this.#count(ROWS.randomRead.label, randomPages, () => work('random-read', place, randomPages, span));
+    await this.#count(ROWS.randomWrite.label, randomPages, () => work('random-write', place, randomPages, span));
+    await this.#count(ROWS.append.label, appends, () => work('append', place, appends));
   }
 
   async #programs(place: string): Promise<void> {

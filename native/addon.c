@@ -15,5 +15,6 @@ NAPI_MODULE_INIT() {
   add_readiness(env, exports);
   add_file_io(env, exports);
   add_crc32c(env, exports);
+  add_affinity(env, exports);
   return exports;
 }

@@ -16,6 +16,7 @@ import {
   status,
   umount,
 } from '../razorfs.js';
+import { warmUp } from '../warm-up.js';
 import { type FilledMount, fillLog, type LongestReplies, measureCheckpoint } from './full-log.js';
 
 export interface ScaleOptions {
@@ -111,6 +112,7 @@ class ScaleBench {
   async run(): Promise<ScaleFigures[]> {
     mkdirSync(this.#mountPoint, { recursive: true });
     this.#mounted = await mount(this.#mountPoint, this.#store);
+    await warmUp(this.#mountPoint, 0);
     mkdirSync(this.#directory);
     const figures: ScaleFigures[] = [];
     for (const size of this.#options.sizes) {

@@ -14,6 +14,7 @@ import { errnoName, exchange, type ReadableWatch, send, watchReadable } from '..
 import type { Ino } from '../store/units.js';
 import { FailureLog, type FailureSink } from './failure-log.js';
 import { Notifier } from './notify.js';
+import { HostCores, Placement } from './placement.js';
 import { AdaptivePolling, HostLoad } from './polling.js';
 import type { Reply } from './reply.js';
 import { Service } from './service.js';
@@ -56,6 +57,7 @@ export class Session {
   readonly #failures: FailureLog;
   readonly #polling: AdaptivePolling;
   readonly #load = new HostLoad();
+  readonly #placement = new Placement(new HostCores(), this.#load);
   readonly #notifier: Notifier;
   #watch: ReadableWatch | undefined;
   #isOver = false;
@@ -163,6 +165,7 @@ export class Session {
         continue;
       }
       replyLength = service.serve(received);
+      this.#placement.observe(service.request.caller.pid);
       if (this.#refusal !== undefined) {
         this.#send(service.reply, replyLength);
         this.#end({ reason: 'failed', error: this.#refusal });
@@ -229,6 +232,7 @@ export class Session {
     this.#isOver = true;
     this.#watch?.close();
     this.#load.close();
+    this.#placement.close();
     this.#failReady(end.reason === 'failed' ? end.error : new Error('the session ended before it was ready'));
     void this.#underWay().then(() => this.#resolveEnded(end));
   }

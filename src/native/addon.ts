@@ -41,6 +41,8 @@ interface Addon {
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   crc32cPages(bytes: Uint8Array, pageIndexes: Uint32Array, count: number, checksumOffset: number): number;
   isCrc32cPageValid(bytes: Uint8Array, pageIndex: number, checksumOffset: number): boolean;
+  getAffinity(mask: Uint8Array): number;
+  setAffinity(mask: Uint8Array): number;
 }
 
 const addon = loadNative<Addon>('../../../native/build/Release/razorfs.node', 'The native addon');
@@ -117,6 +119,11 @@ export const fdatasyncInBackground = addon.fdatasyncInBackground;
 export const crc32cPages = addon.crc32cPages;
 /** Whether a 4 KiB page carries the checksum that `crc32cPages` would store; false for a page outside of `bytes`. */
 export const isCrc32cPageValid = addon.isCrc32cPageValid;
+
+/** sched_getaffinity(2) of the calling thread: bit n of the mask is CPU n. Returns the bytes of the mask that count. */
+export const getAffinity = addon.getAffinity;
+/** sched_setaffinity(2) of the calling thread. Threads and processes that it starts from then on begin with the same. */
+export const setAffinity = addon.setAffinity;
 
 /** Below this the table in JavaScript is faster: calling the addon costs about 70 ns, and a table step 5 ns (Node 20). */
 const HARDWARE_BYTES_MIN = 64;
