@@ -2,6 +2,8 @@
  * Which inode each blob belongs to. Blob numbers lie close together: 8 bytes for each number of a range that has any.
  */
 
+import { SparseSet } from './sparse-set.js';
+
 /** Numbers in one piece, of 8 KiB. */
 const PIECE_NUMBERS = 1024;
 
@@ -24,5 +26,19 @@ export class BlobOwners {
     const within = blob % PIECE_NUMBERS;
     if (piece[within] === 0) piece[within] = ino;
     return piece[within];
+  }
+}
+
+/** What a repair knows of blobs while it goes over the trees that it builds anew, one after the other. */
+export class BlobLedger {
+  /** Which inode each belongs to, as the check has found it. */
+  readonly owners: BlobOwners;
+  /** Those that files of the new trees have. */
+  readonly used = new SparseSet();
+  /** Those that the old trees name: their data is not given up, even if no file has it any more. */
+  readonly named = new SparseSet();
+
+  constructor(owners: BlobOwners) {
+    this.owners = owners;
   }
 }

@@ -76,7 +76,7 @@ export interface BlobUser {
 export class BlobCheck {
   readonly #store: StoreUnderCheck;
   readonly #seen = new SparseSet();
-  readonly #owners = new BlobOwners();
+  readonly owners = new BlobOwners();
   /** Blobs that cannot be used, and why. */
   readonly #problems = new Map<number, string>();
   #longer = 0;
@@ -103,7 +103,7 @@ export class BlobCheck {
       findings.error('blob-missing', where, `its blob ${path} is ${problem}`, 'its data is lost', file());
     }
     if (user.owner === 'transplanted') return;
-    const other = this.#owners.claim(blob, user.ino);
+    const other = this.owners.claim(blob, user.ino);
     if (other === user.ino) return;
     const effect = 'a change to one changes the other';
     const also = `belongs to inode ${user.ino}, and to inode ${other} as well`;
@@ -133,7 +133,7 @@ export class BlobCheck {
   ): Promise<void> {
     for (const blob of deadBlobs) {
       if (!census.hasBlob(blob)) continue;
-      const ino = this.#owners.of(blob);
+      const ino = this.owners.of(blob);
       const problem = `to be deleted, but ${ino === 0 ? 'a file' : `inode ${ino}`} has its data there`;
       findings.error('dead-blob', `blob ${blob}`, problem, 'the next mount would delete it', ino === 0 ? {} : { ino });
     }

@@ -11,6 +11,7 @@ import { chooseSuperblock, readSlots, type Superblock } from '../store/superbloc
 import type { DatasetId } from '../store/units.js';
 import { LOG_DIRECTORY } from '../wal/log.js';
 import type { ArenaReader } from './arena-reader.js';
+import type { BlobOwners } from './blob-owners.js';
 import { BlobCheck } from './blobs.js';
 import { type CatalogReading, readCatalog } from './catalog-reading.js';
 import { checkDying } from './dying-trees.js';
@@ -41,6 +42,7 @@ export interface CheckResult {
   /** How many branches, roots and dying entries point to each page. */
   readonly references: Uint32Array;
   readonly census: RecordCensus;
+  readonly blobOwners: BlobOwners;
   readonly totals: Totals;
   /** Ends of strings and packs that are right. */
   readonly stringsEnd: number;
@@ -100,6 +102,7 @@ async function checkContents(
     isWhole,
     references,
     census,
+    blobOwners: blobs.owners,
     totals,
     stringsEnd: checkedEnd(store.strings, findings),
     packsEnd: checkedEnd(store.packs, findings),

@@ -140,6 +140,9 @@ export class TreeFindings implements ErrorSink {
   }
 }
 
+/** Where nobody wants to know. */
+export const NO_FINDINGS = new Findings(() => undefined);
+
 /** The line for people. */
 export function findingLine(finding: Finding): string {
   const path = finding.path === undefined ? '' : ` (${finding.path})`;

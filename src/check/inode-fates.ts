@@ -1,5 +1,5 @@
 /**
- * The first pass of a repair: which inodes there will be, of which type, and what becomes of their data.
+ * The first pass of the repair of a tree: which inodes there will be, of which type, and what becomes of their data.
  *
  *   found                                             becomes
  *   a record, its data readable                       the same, with fields out of range put right
@@ -8,17 +8,29 @@
  *   a symlink without a readable target               nothing
  *   small-file data with a wrong checksum             `damaged`: the bytes as found, out of its place, under /lost+found
  *   small-file data or a blob that is not there       `lost`: empty, out of its place, under /lost+found
- *   a blob that an inode before it owns               `lost`
+ *   a blob that belongs to another inode              `lost`
+ *   a part that cannot be, or whose blob is gone      `damaged`: zeros there, out of its place, under /lost+found
  *
  * So no file keeps its place with bytes that are not known to be its own, and none is filled with bytes that nobody wrote.
  */
 import { SMALL_FILE_BYTES_MAX } from '../blobs/packs.js';
 import { ROOT_INO } from '../store/units.js';
-import { STORAGE_BLOB, STORAGE_NONE, STORAGE_PACK } from '../volume/inode.js';
-import { KIND_DIRENT, KIND_EXTENT, KIND_INODE, KIND_SYMLINK, KIND_XATTR, VOLUME_OBJECT } from '../volume/items.js';
+import { hasBlob, STORAGE_BLOB, STORAGE_NONE, STORAGE_PACK, STORAGE_PARTS } from '../volume/inode.js';
+import {
+  CHUNK_BYTES,
+  KIND_DIRENT,
+  KIND_EXTENT,
+  KIND_INODE,
+  KIND_PART,
+  KIND_SYMLINK,
+  KIND_XATTR,
+  readU64,
+  VOLUME_OBJECT,
+} from '../volume/items.js';
 import { isRegular, isSymlink, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../volume/mode.js';
+import type { BlobLedger } from './blob-owners.js';
 import { blobSize } from './blobs.js';
-import { hasValidType, INODE_WORDS, readRecord } from './inode-record.js';
+import { hasValidType, hintOf, INODE_WORDS, type InodeRecord, readRecord } from './inode-record.js';
 import { InodeTable } from './inode-table.js';
 import { extentProblem, type RecordOwnerRule, symlinkProblem, xattrProblem } from './item-rules.js';
 import type { StoreUnderCheck } from './store-under-check.js';
@@ -38,6 +50,13 @@ export interface InodeFate {
   readonly newExtent: Uint8Array | undefined;
 }
 
+interface CandidatePart {
+  readonly blob: number;
+  /** Chunks. */
+  readonly first: number;
+  readonly end: number;
+}
+
 interface Candidate {
   readonly ino: number;
   readonly words: Uint32Array;
@@ -45,6 +64,7 @@ interface Candidate {
   hasRecord: boolean;
   hasEntries: boolean;
   xattrs: number;
+  readonly parts: CandidatePart[];
   target: number | undefined;
   extentProblem: string | undefined;
   /** The extent's bytes, as far as there are any. */
@@ -54,10 +74,12 @@ interface Candidate {
 const candidate = (ino: number): Candidate => ({
   ino,
   words: new Uint32Array(INODE_WORDS),
-  owner: 'own',
+  // Without a record nobody knows whether it was transplanted.
+  owner: 'transplanted',
   hasRecord: false,
   hasEntries: false,
   xattrs: 0,
+  parts: [],
   target: undefined,
   extentProblem: undefined,
   extent: undefined,
@@ -72,12 +94,14 @@ export class InodeFates {
   readonly xattrs: number[] = [];
   /** Keys (`itemKey`) of items that go. */
   readonly dropped = new Set<string>();
-  /** Which inode owns a blob. */
-  readonly blobOwners = new Map<number, number>();
+  /** Inodes whose names and data may be records of another. */
+  readonly transplanted = new Set<number>();
+  readonly #blobs: BlobLedger;
   #current: Candidate | undefined;
 
-  constructor(store: StoreUnderCheck) {
+  constructor(store: StoreUnderCheck, blobs: BlobLedger) {
     this.#store = store;
+    this.#blobs = blobs;
   }
 
   /** Looks at all items, in key order. */
@@ -103,7 +127,9 @@ export class InodeFates {
         const at = page.valueWord(slot);
         current.words.set(page.words.subarray(at, at + INODE_WORDS));
         current.hasRecord = true;
-        if (readRecord(current.words, 0).isTransplanted) current.owner = 'transplanted';
+        const { blob, isTransplanted } = readRecord(current.words, 0);
+        if (!isTransplanted) current.owner = 'own';
+        if (blob !== 0) this.#blobs.named.add(blob);
         break;
       }
       case KIND_XATTR:
@@ -117,6 +143,14 @@ export class InodeFates {
         if (symlinkProblem(this.#store, page, slot, current.owner) === undefined)
           current.target = strings.payload.length;
         break;
+      case KIND_PART: {
+        const at = page.valueWord(slot);
+        const end = page.minor(slot) + 1;
+        const blob = readU64(page.words, at);
+        current.parts.push({ blob, first: end - page.words[at + 2], end });
+        this.#blobs.named.add(blob);
+        break;
+      }
       case KIND_EXTENT:
         current.extentProblem = extentProblem(this.#store, page, slot, current.owner);
         current.extent = packs.payload.slice(0, SMALL_FILE_BYTES_MAX);
@@ -139,8 +173,9 @@ export class InodeFates {
     if (mode === undefined || (isSymlink(mode) && current.target === undefined)) return;
     const fate = this.#fate(current, mode);
     if (isSpecial(current, fate)) this.fates.set(current.ino, fate);
-    if (fate.storage === STORAGE_BLOB) this.blobOwners.set(fate.blob, current.ino);
-    this.table.add(current.ino, mode);
+    this.#keepBlobs(current, fate);
+    if (current.owner === 'transplanted') this.transplanted.add(current.ino);
+    this.table.add(current.ino, mode, hintOf(current.words, 0));
     this.xattrs.push(current.xattrs);
   }
 
@@ -155,18 +190,54 @@ export class InodeFates {
       case STORAGE_NONE:
         return { ...plain, size };
       case STORAGE_BLOB:
-        return this.#blobFate(plain, record.blob, record.size);
+      case STORAGE_PARTS:
+        return this.#blobFate(current, plain, record);
       default:
         return extentFate(current, plain, size);
     }
   }
 
-  #blobFate(plain: InodeFate, blob: number, size: number): InodeFate {
-    const lost: InodeFate = { ...plain, evicted: 'lost' };
-    if (blob === 0 || blob > Number.MAX_SAFE_INTEGER || this.blobOwners.has(blob)) return lost;
-    const found = blobSize(this.#store, blob);
-    if (typeof found === 'string') return lost;
-    return { ...plain, storage: STORAGE_BLOB, blob, size: size <= Number.MAX_SAFE_INTEGER ? size : found };
+  #blobFate(current: Candidate, plain: InodeFate, { blob, size, storage }: InodeRecord): InodeFate {
+    const found = this.#usableSize(current, blob);
+    if (found === undefined) return { ...plain, evicted: 'lost' };
+    const isWhole = this.#dropParts(current, Math.ceil(size / CHUNK_BYTES));
+    const hasParts = current.parts.length > 0;
+    return {
+      ...plain,
+      storage: hasParts ? STORAGE_PARTS : STORAGE_BLOB,
+      blob,
+      size: size <= Number.MAX_SAFE_INTEGER ? size : found,
+      evicted: isWhole && hasParts === (storage === STORAGE_PARTS) ? undefined : 'damaged',
+    };
+  }
+
+  /** The size of a blob that can be read and is this inode's. */
+  #usableSize({ ino, owner }: Candidate, blob: number): number | undefined {
+    if (blob === 0 || blob > Number.MAX_SAFE_INTEGER) return undefined;
+    if (owner === 'own' && this.#blobs.owners.claim(blob, ino) !== ino) return undefined;
+    const size = blobSize(this.#store, blob);
+    return typeof size === 'string' ? undefined : size;
+  }
+
+  /** Drops the parts that cannot be. Returns whether there are none. */
+  #dropParts(current: Candidate, chunks: number): boolean {
+    const parts = current.parts.splice(0);
+    let before = 0;
+    for (const part of parts) {
+      const { blob, first, end } = part;
+      const fits = first >= before && first < end && end <= chunks;
+      if (fits && this.#usableSize(current, blob) !== undefined) {
+        current.parts.push(part);
+        before = end;
+      } else this.dropped.add(itemKey(current.ino, KIND_PART, end - 1));
+    }
+    return current.parts.length === parts.length;
+  }
+
+  #keepBlobs(current: Candidate, fate: InodeFate): void {
+    if (!hasBlob(fate.storage)) return;
+    this.#blobs.used.add(fate.blob);
+    for (const { blob } of current.parts) this.#blobs.used.add(blob);
   }
 }
 
@@ -220,6 +291,7 @@ function isSpecial(current: Candidate, fate: InodeFate): boolean {
     storage !== fate.storage ||
     blob !== fate.blob ||
     size !== fate.size ||
-    (current.extent !== undefined && fate.storage !== STORAGE_PACK)
+    (current.extent !== undefined && fate.storage !== STORAGE_PACK) ||
+    (current.parts.length > 0 && fate.storage !== STORAGE_PARTS)
   );
 }

@@ -106,7 +106,8 @@ export class InodePass {
       words: new Uint32Array(INODE_WORDS),
       record: undefined,
       recordLeaf: 0,
-      owner: 'own',
+      // Without a record nobody knows whether it was transplanted.
+      owner: 'transplanted',
       entries: 0,
       xattrs: 0,
       parts: 0,
@@ -125,7 +126,7 @@ export class InodePass {
         current.words.set(page.words.subarray(at, at + INODE_WORDS));
         current.record = readRecord(current.words, 0);
         current.recordLeaf = page.number;
-        if (current.record.isTransplanted) current.owner = 'transplanted';
+        if (!current.record.isTransplanted) current.owner = 'own';
         if (this.#isNewLeaf && hasBlob(current.record.storage)) this.#shared.census.addBlob(current.record.blob);
         break;
       }

@@ -16,14 +16,15 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../volume/mode.js';
+import { entryHash } from './inode-table.js';
 
 export const INODE_WORDS = INODE_BYTES / 4;
 export const NANOSECOND_WORDS: readonly number[] = [10, 13, 16, 19];
 export const PARENT_WORD = 22;
 export const NAME_MINOR_WORD = 26;
 /** In the word with the storage: the bit that says so, and where the number of the quota group begins. */
-const TRANSPLANTED = 0x100;
-const QUOTA_SHIFT = 9;
+export const TRANSPLANTED = 0x100;
+export const QUOTA_SHIFT = 9;
 const NANOSECONDS_PER_SECOND = 1_000_000_000;
 const TYPES: readonly number[] = [S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK];
 const MODE_MAX = 0o177777;
@@ -57,6 +58,14 @@ export const readRecord = (words: Uint32Array, at: number): InodeRecord => ({
   entries: words[at + 25],
   nameMinor: readU64(words, at + NAME_MINOR_WORD),
 });
+
+/** The `entryHash` of what an inode says is its name, or 0. */
+export function hintOf(words: Uint32Array, at: number): number {
+  const { mode, parent, nameMinor } = readRecord(words, at);
+  // Directories of format 1 know their parents, but not the entries.
+  const isHint = isDirectory(mode) ? nameMinor !== 0 : parent !== 0 || nameMinor !== 0;
+  return isHint ? entryHash(parent, nameMinor) : 0;
+}
 
 export const hasValidType = (mode: number): boolean => mode <= MODE_MAX && TYPES.includes(mode & S_IFMT);
 

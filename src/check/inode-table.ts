@@ -86,6 +86,10 @@ export class InodeTable {
   links(index: number): number {
     return this.#links[index];
   }
+  /** The hash of what the inode says is its name, until that is met. */
+  hint(index: number): number {
+    return this.#hints[index];
+  }
   parent(index: number): number {
     return this.#parents[index];
   }

@@ -7,12 +7,11 @@ import { KIND_DIRENT, KIND_INODE, readU64 } from '../volume/items.js';
 import { TURNS } from '../volume/name-hash.js';
 import type { InodeFates } from './inode-fates.js';
 import { readRecord } from './inode-record.js';
-import { InodeTable } from './inode-table.js';
+import { entryHash, InodeTable } from './inode-table.js';
 import { entryNameProblem } from './item-rules.js';
-import type { Leaves } from './leaves.js';
 import type { Page } from './page-reader.js';
 import type { StoreUnderCheck } from './store-under-check.js';
-import { itemKey, type SurvivingItem, survivingItems } from './surviving-items.js';
+import { itemKey, type SurvivingItem, type SurvivingTree } from './surviving-items.js';
 
 export const LOST_AND_FOUND = Buffer.from('lost+found');
 
@@ -23,7 +22,7 @@ interface DirectoryName {
 
 export class KeptNames {
   readonly #store: StoreUnderCheck;
-  readonly #leaves: Leaves;
+  readonly #tree: SurvivingTree;
   readonly #fates: InodeFates;
   /** The inodes with the names that lead to them. */
   readonly table = new InodeTable();
@@ -38,9 +37,9 @@ export class KeptNames {
 
   #sameHash: { readonly object: number; readonly hash: number; readonly names: Buffer[] } | undefined;
 
-  constructor(store: StoreUnderCheck, leaves: Leaves, fates: InodeFates) {
+  constructor(store: StoreUnderCheck, tree: SurvivingTree, fates: InodeFates) {
     this.#store = store;
-    this.#leaves = leaves;
+    this.#tree = tree;
     this.#fates = fates;
     this.entries = new Uint32Array(fates.table.length);
   }
@@ -56,7 +55,7 @@ export class KeptNames {
   }
 
   *#entries(): Generator<SurvivingItem> {
-    for (const item of survivingItems(this.#leaves)) {
+    for (const item of this.#tree.items()) {
       const { page, slot } = item;
       if (page.kind(slot) !== KIND_DIRENT) continue;
       if (!this.#fates.dropped.has(itemKey(page.object(slot), KIND_DIRENT, page.minor(slot)))) yield item;
@@ -80,7 +79,8 @@ export class KeptNames {
     const child = readU64(page.words, page.valueWord(slot));
     if (parent < 0 || !table.isDirectory(parent)) return false;
     if (child === ROOT_INO || table.find(child) < 0 || fates.get(child)?.evicted !== undefined) return false;
-    return entryNameProblem(this.#store, page, slot, 'own') === undefined && this.#isUnique(page, slot);
+    const owner = this.#fates.transplanted.has(page.object(slot)) ? 'transplanted' : 'own';
+    return entryNameProblem(this.#store, page, slot, owner) === undefined && this.#isUnique(page, slot);
   }
 
   /** Whether the name just read is the first of its kind in the directory. */
@@ -146,7 +146,7 @@ export class KeptNames {
   /** Minor keys in use in the root directory for names with the hash of `minor`. */
   minorsInRootLike(minor: number): Set<number> {
     const minors = new Set<number>();
-    for (const { page, slot } of this.#leaves.items(ROOT_INO, KIND_DIRENT, minor)) {
+    for (const { page, slot } of this.#tree.leaves.items(ROOT_INO, KIND_DIRENT, minor)) {
       if (page.minor(slot) >= minor + TURNS) break;
       minors.add(page.minor(slot));
     }
@@ -154,7 +154,7 @@ export class KeptNames {
   }
 
   #recordedParent(ino: number): number {
-    for (const { page, slot } of this.#leaves.items(ino, KIND_INODE, 0)) {
+    for (const { page, slot } of this.#tree.leaves.items(ino, KIND_INODE, 0)) {
       return readRecord(page.words, page.valueWord(slot)).parent;
     }
     return 0;
@@ -171,12 +171,14 @@ export class KeptNames {
   #count(table: InodeTable, withEntries = false): void {
     for (const { page, slot } of this.#entries()) {
       const parent = table.find(page.object(slot));
-      table.addName(table.find(readU64(page.words, page.valueWord(slot))), parent);
+      const child = table.find(readU64(page.words, page.valueWord(slot)));
+      const hash = withEntries ? entryHash(page.object(slot), page.minor(slot)) : 0;
+      table.addName(child, parent, hash);
       if (withEntries) this.entries[parent]++;
     }
   }
 }
 
 function copyInodes(from: InodeTable, to: InodeTable): void {
-  for (let index = 0; index < from.length; index++) to.add(from.ino(index), from.type(index) << 12);
+  for (let index = 0; index < from.length; index++) to.add(from.ino(index), from.type(index) << 12, from.hint(index));
 }

@@ -10,7 +10,7 @@ import { ROOT_INO } from '../store/units.js';
 import { STORAGE_BLOB } from '../volume/inode.js';
 import { direntType, S_IFDIR, S_IFREG } from '../volume/mode.js';
 import { TURNS } from '../volume/name-hash.js';
-import { blobSize, listBlobs } from './blobs.js';
+import { blobSize } from './blobs.js';
 import type { InodeFates } from './inode-fates.js';
 import { type KeptNames, LOST_AND_FOUND } from './kept-names.js';
 import type { NewItems } from './new-items.js';
@@ -19,6 +19,11 @@ import type { Survey } from './survey.js';
 
 /** Used when a file has the name already. */
 const OTHER_NAME = Buffer.from('lost+found.razorfsck');
+
+/** The number that the next inode gets, in whatever tree. */
+export interface InoCounter {
+  next: number;
+}
 
 /** An inode that the repair makes. */
 export interface MadeInode {
@@ -46,24 +51,23 @@ export class LostAndFound {
   readonly addedEntries = new Map<number, number>();
   readonly addedDirectories = new Map<number, number>();
   readonly made: MadeInode[] = [];
-  readonly deadBlobs = new Set<number>();
-  nextIno: number;
+  readonly #numbers: InoCounter;
   #directory: number;
   #isNew = false;
 
-  constructor(store: StoreUnderCheck, fates: InodeFates, names: KeptNames, items: NewItems) {
+  constructor(store: StoreUnderCheck, fates: InodeFates, names: KeptNames, items: NewItems, numbers: InoCounter) {
     this.#store = store;
     this.#fates = fates;
     this.#names = names;
     this.#items = items;
+    this.#numbers = numbers;
     const { table } = names;
-    const inoMax = table.length === 0 ? 1 : table.ino(table.length - 1);
-    this.nextIno = Math.max(store.superblock.nextIno, inoMax + 1);
+    if (table.length > 0) numbers.next = Math.max(numbers.next, table.ino(table.length - 1) + 1);
     this.#directory = names.usableLostAndFound();
   }
 
-  /** Finds places for all that has none. */
-  fill(survey: Survey): void {
+  /** Finds places for all that has none: inodes, and blobs that no file owns. */
+  fill(survey: Survey, blobs: readonly number[]): void {
     this.#keepOrphans(survey);
     const { table } = this.#names;
     for (let index = 0; index < table.length; index++) {
@@ -72,8 +76,7 @@ export class LostAndFound {
       const evicted = this.#fates.fates.get(ino)?.evicted;
       this.#put(`#${ino}${evicted === undefined ? '' : `.${evicted}`}`, ino, table.type(index));
     }
-    for (const blob of survey.deadBlobs) if (!this.#fates.blobOwners.has(blob)) this.deadBlobs.add(blob);
-    this.#adoptBlobs();
+    for (const blob of blobs) this.#adopt(blob);
     if (this.#isNew) this.#makeDirectory();
   }
 
@@ -85,22 +88,18 @@ export class LostAndFound {
     }
   }
 
-  #adoptBlobs(): void {
-    for (const { blob } of listBlobs(this.#store)) {
-      if (blob === undefined || blob >= this.#store.superblock.nextBlob) continue;
-      if (this.#fates.blobOwners.has(blob) || this.deadBlobs.has(blob)) continue;
-      const size = blobSize(this.#store, blob);
-      if (typeof size === 'string') continue;
-      const ino = this.nextIno++;
-      const mode = S_IFREG | 0o600;
-      this.made.push({ ino, mode, nlink: 1, parent: 0, entries: 0, storage: STORAGE_BLOB, blob, size });
-      this.#put(`#blob-${blob}`, ino, direntType(mode));
-    }
+  #adopt(blob: number): void {
+    const size = blobSize(this.#store, blob);
+    if (typeof size === 'string') return;
+    const ino = this.#numbers.next++;
+    const mode = S_IFREG | 0o600;
+    this.made.push({ ino, mode, nlink: 1, parent: 0, entries: 0, storage: STORAGE_BLOB, blob, size });
+    this.#put(`#blob-${blob}`, ino, direntType(mode));
   }
 
   #put(name: string, ino: number, type: number): void {
     if (this.#directory === 0) {
-      this.#directory = this.nextIno++;
+      this.#directory = this.#numbers.next++;
       this.#isNew = true;
     }
     const { namesThere, minorsThere } = this.#names;

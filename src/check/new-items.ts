@@ -1,9 +1,9 @@
 /**
- * Items that a repair adds to the tree, and the records in strings and packs that they point to. Records are appended after the
+ * Items that a repair adds to trees, and the records in strings and packs that they point to. Records are appended after the
  * end of their arena, where no checkpoint reaches.
  */
 import { packSegmentName } from '../blobs/packs.js';
-import { Arena, recordBytes } from '../store/arena.js';
+import { Arena, type RecordOwner, recordBytes } from '../store/arena.js';
 import type { Disk } from '../store/disk.js';
 import { asAddress } from '../store/units.js';
 import { stringsSegmentName } from '../strings/string-table.js';
@@ -69,9 +69,15 @@ export class NewItems {
     this.add(ino, KIND_EXTENT, 0, value);
   }
 
-  /** All of them by key. */
-  sorted(): readonly NewItem[] {
-    return this.#items.sort((a, b) => compareKeys(a.key, 0, b.key, 0));
+  addString(owner: RecordOwner, text: string): number {
+    const bytes = Buffer.from(text, 'utf8');
+    this.strings.reserve(recordBytes(bytes.length));
+    return this.strings.append(owner, bytes);
+  }
+
+  /** All that were added since the last call, by key: those of one tree. */
+  take(): readonly NewItem[] {
+    return this.#items.splice(0).sort((a, b) => compareKeys(a.key, 0, b.key, 0));
   }
 
   async sync(): Promise<void> {

@@ -10,28 +10,28 @@
  */
 import { BLOBS_DIRECTORY } from '../blobs/blob-store.js';
 import { PACKS_DIRECTORY } from '../blobs/packs.js';
-import { StoreError } from '../errors/store-error.js';
 import { crc32cPages } from '../native/addon.js';
 import { type Disk, DiskError } from '../store/disk.js';
 import { PAGE_SIZE } from '../store/geometry.js';
 import { encodeSuperblock, readSlots, SUPERBLOCK_NAME, type Superblock } from '../store/superblock.js';
-import { asAddress, asBlobId, asEpoch, asIno, asLsn } from '../store/units.js';
+import { asAddress, asBlobId, asEpoch, asIno, asLsn, type Epoch } from '../store/units.js';
 import { nodesSegmentName } from '../tree/page-file.js';
 import { REFERENCE_BLOCK_HEADER_WORDS, REFERENCES_PER_BLOCK, referencesName } from '../tree/references.js';
 import { LOG_DIRECTORY } from '../wal/log.js';
 import { LOG_SEGMENT_HEADER_BYTES } from '../wal/segment.js';
 import type { CheckResult } from './check.js';
 import { type FindingCode, REPAIRS } from './findings.js';
+import { type RebuiltStore, StoreRebuild } from './rebuilt-store.js';
 
 const COPY_BYTES = 1024 * 1024;
 
-/** Findings that leave the tree as it is: only what is beside it is written anew. */
-const BESIDE_TREE: readonly FindingCode[] = ['superblock-slot', 'references', 'counter', 'log', 'file'];
+/** Findings that leave all trees as they are: only what is beside them is written anew. */
+const BESIDE_TREES: readonly FindingCode[] = ['superblock-slot', 'references', 'log', 'file'];
 
 export interface RepairPlan {
   /** What will be done, one sentence each. */
   readonly steps: readonly string[];
-  readonly needsNewTree: boolean;
+  readonly needsNewTrees: boolean;
   readonly setsLogAside: boolean;
 }
 
@@ -43,7 +43,9 @@ export function planRepair(result: CheckResult, discardLog: boolean): RepairPlan
     .filter((code) => REPAIRS[code] !== '')
     .map((code) => `${REPAIRS[code]} (${counted(result.findings.errorsByCode.get(code) ?? 0)})`);
   if (discardLog && result.log.pending > 0) steps.push(`give up the ${result.log.pending} operations in the log`);
-  return { steps, needsNewTree: codes.some((code) => !BESIDE_TREE.includes(code)), setsLogAside };
+  // Without a catalog all counters are in the superblock.
+  const beside = result.catalog.isMissing ? [...BESIDE_TREES, 'counter'] : BESIDE_TREES;
+  return { steps, needsNewTrees: codes.some((code) => !beside.includes(code)), setsLogAside };
 }
 
 const counted = (findings: number): string => `${findings} ${findings === 1 ? 'finding' : 'findings'}`;
@@ -58,7 +60,7 @@ export async function repairStore(disk: Disk, result: CheckResult, plan: RepairP
   backUp(disk, backupDirectory(now), plan.setsLogAside);
   for (const name of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(name);
   const epoch = asEpoch(superblock.epoch + 1);
-  const made = plan.needsNewTree ? newTree() : sameTree(disk, result);
+  const made = plan.needsNewTrees ? await newTrees(disk, result, epoch, now) : sameTrees(disk, result);
   await writeReferences(disk, superblock, made.references, epoch);
   const repaired: Superblock = { ...superblock, ...made.changes, epoch, lsn: lsnAfter(disk, superblock), clean: true };
   await writeSuperblock(disk, superblock, repaired);
@@ -99,16 +101,10 @@ function copyFile(disk: Disk, from: string, to: string): void {
   }
 }
 
-// ── The tree ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── The trees ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface MadeTree {
-  readonly changes: Partial<Superblock>;
-  /** By page, up to the new capacity. */
-  readonly references: Uint32Array;
-}
-
-/** Keeps the tree, and takes the counts from what the check has counted. */
-function sameTree(disk: Disk, result: CheckResult): MadeTree {
+/** Keeps the trees, and takes the counts from what the check has counted. */
+function sameTrees(disk: Disk, result: CheckResult): RebuiltStore {
   const { superblock, references, totals } = result;
   ensurePages(disk, superblock, references.length);
   return {
@@ -125,13 +121,16 @@ function sameTree(disk: Disk, result: CheckResult): MadeTree {
   };
 }
 
-/** Writes the tree anew from what can be read. */
-function newTree(): MadeTree {
-  throw new StoreError(
-    'damaged',
-    'The trees of a store with volumes cannot be built anew yet.',
-    'Restore the store from a backup.',
-  );
+/** Writes trees anew from what can be read. */
+async function newTrees(disk: Disk, result: CheckResult, epoch: Epoch, now: number): Promise<RebuiltStore> {
+  const first = result.references.length;
+  ensurePages(disk, result.superblock, first);
+  const rebuild = new StoreRebuild(disk, result, first, epoch, now);
+  try {
+    return await rebuild.run();
+  } finally {
+    rebuild.close();
+  }
 }
 
 /** Makes the files of nodes.dat as long as `pages` pages need; what was missing is no page of the tree. */
@@ -149,7 +148,7 @@ function ensurePages(disk: Disk, superblock: Superblock, pages: number): void {
   }
 }
 
-// ── What is beside the tree ────────────────────────────────────────────────────────────────────────────────────────────
+// ── What is beside the trees ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Writes the counts of an epoch, and makes sure that the file of the other epochs is there. */
 async function writeReferences(

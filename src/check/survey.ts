@@ -12,10 +12,9 @@ import {
   KIND_SEGMENT,
   readU64,
 } from '../volume/items.js';
-import { isDirectory } from '../volume/mode.js';
 import { type QuotaRecord, readQuotaRecord } from '../volume/quota-record.js';
 import type { ErrorSink, ProgressListener } from './findings.js';
-import { NAME_MINOR_WORD, PARENT_WORD } from './inode-record.js';
+import { hintOf } from './inode-record.js';
 import { entryHash, InodeTable } from './inode-table.js';
 import { shapeProblem, type TreeRole } from './item-rules.js';
 import { Leaves } from './leaves.js';
@@ -45,14 +44,6 @@ interface TreeItems {
   readonly quotas: Map<number, QuotaRecord>;
   readonly deadBlobs: Set<number>;
   readonly segments: Map<number, number>;
-}
-
-/** The `entryHash` of what an inode record says is its name. */
-function hintOf(words: Uint32Array, at: number): number {
-  const [parent, minor] = [readU64(words, at + PARENT_WORD), readU64(words, at + NAME_MINOR_WORD)];
-  // Directories of format 1 know their parents, but not the entries.
-  const isHint = isDirectory(words[at]) ? minor !== 0 : parent !== 0 || minor !== 0;
-  return isHint ? entryHash(parent, minor) : 0;
 }
 
 function takeItem(page: Page, slot: number, table: InodeTable, tree: TreeItems): void {

@@ -1,6 +1,6 @@
 /**
- * Writes a whole new tree from items that come in key order, into pages that no checkpoint has used: those after the last page
- * of the store. Nothing that exists is overwritten.
+ * Writes whole new trees from items that come in key order, into pages that no checkpoint has used: those after the last page of
+ * the store. Nothing that exists is overwritten.
  *
  * Relies on the page format (tree/page.ts).
  */
@@ -28,13 +28,15 @@ const ALLOCATED_AT_ONCE_PAGES = 256;
 const FIRST_INDEX = Uint32Array.of(0);
 
 /** Appends pages to nodes.dat and its successors. */
-class PageAppender {
+export class PageAppender {
   readonly #disk: Disk;
   readonly #segmentPages: number;
   readonly #files = new Map<number, DiskFile>();
+  /** One more than the last page that was taken. */
   next: number;
   #allocated: number;
 
+  /** `first`: the first page number that may be written; pages from there on belong to nobody. */
   constructor(disk: Disk, segmentBytes: number, first: number) {
     this.#disk = disk;
     this.#segmentPages = segmentBytes / PAGE_SIZE;
@@ -70,11 +72,9 @@ class PageAppender {
     file.write(bytes, 0, PAGE_SIZE, (page % this.#segmentPages) * PAGE_SIZE);
   }
 
-  async finish(): Promise<void> {
-    for (const file of this.#files.values()) {
-      await file.sync();
-      file.close();
-    }
+  /** Makes all of it durable. */
+  async sync(): Promise<void> {
+    for (const file of this.#files.values()) await file.sync();
     this.#disk.syncDirectory('');
   }
 
@@ -91,12 +91,6 @@ class Branch {
   hasNeighbours = false;
 }
 
-export interface WrittenTree {
-  readonly root: PageNumber;
-  /** One more than the last page that was written. */
-  readonly capacity: number;
-}
-
 export class TreeWriter {
   readonly #pages: PageAppender;
   readonly #epoch: Epoch;
@@ -106,9 +100,8 @@ export class TreeWriter {
   #valuesStart = PAGE_SIZE;
   readonly #branches: Branch[] = [];
 
-  /** `first`: the first page number that may be written; pages from there on belong to nobody. */
-  constructor(disk: Disk, segmentBytes: number, first: number, epoch: Epoch) {
-    this.#pages = new PageAppender(disk, segmentBytes, first);
+  constructor(pages: PageAppender, epoch: Epoch) {
+    this.#pages = pages;
     this.#epoch = epoch;
   }
 
@@ -161,21 +154,14 @@ export class TreeWriter {
     branch.hasNeighbours = true;
   }
 
-  /** Writes what is left, and makes all of it durable. */
-  async finish(): Promise<WrittenTree> {
+  /** Writes what is left. Returns the root. */
+  finish(): PageNumber {
     this.#flushLeaf();
     let level = 1;
     while (this.#branches[level].hasNeighbours || this.#branches[level].count > 1) {
       this.#flushBranch(level, this.#branches[level]);
       level++;
     }
-    const root = asPageNumber(this.#branches[level].words[branchSlot(0, 0) + KEY_WORDS]);
-    const capacity = this.#pages.next;
-    await this.#pages.finish();
-    return { root, capacity };
-  }
-
-  close(): void {
-    this.#pages.close();
+    return asPageNumber(this.#branches[level].words[branchSlot(0, 0) + KEY_WORDS]);
   }
 }

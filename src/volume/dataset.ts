@@ -116,7 +116,11 @@ export function insertDataset(catalog: Tree, dataset: Dataset): void {
 /** Writes the record over the one in the catalog. */
 export function writeDataset(catalog: Tree, dataset: Dataset): void {
   catalog.modify(VOLUME_OBJECT, KIND_DATASET, dataset.id);
-  const { words, valueWord: at } = catalog;
+  putDataset(catalog.words, catalog.valueWord, dataset);
+}
+
+/** Puts the record into words. */
+export function putDataset(words: Uint32Array, at: number, dataset: Dataset): void {
   words[at] = dataset.root;
   words[at + 1] = TYPE_CODES[dataset.type];
   writeU64(words, at + 2, dataset.type === 'volume' ? 0 : dataset.volume);

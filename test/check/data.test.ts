@@ -170,16 +170,19 @@ const CASES: Cases = {
   'a living blob that is to be deleted': {
     plant: async (directory) => {
       const inode = itemsOf(directory, KIND_INODE).find(({ value }) => value[5] === STORAGE_BLOB)!;
-      await tamper(directory, (state) => state.tree.insert(VOLUME_OBJECT, KIND_DEAD_BLOB, readU64(inode.value, 20), 0));
+      await tamper(directory, ({ store }) =>
+        store.catalog.tree.insert(VOLUME_OBJECT, KIND_DEAD_BLOB, readU64(inode.value, 20), 0),
+      );
     },
     finds: 'dead-blob',
     only: true,
   },
   'live bytes': {
     plant: (directory) =>
-      tamper(directory, (state) => {
-        state.tree.modify(VOLUME_OBJECT, KIND_SEGMENT, 0);
-        writeU64(state.tree.words, state.tree.valueWord, 8);
+      tamper(directory, ({ store }) => {
+        const { tree } = store.catalog;
+        tree.modify(VOLUME_OBJECT, KIND_SEGMENT, 0);
+        writeU64(tree.words, tree.valueWord, 8);
       }),
     finds: 'live-bytes',
     only: true,

@@ -59,7 +59,7 @@ const CASES: Cases = {
       writePage(directory, b, first);
     },
     finds: 'page',
-    lostMax: 120,
+    lostMax: 160,
   },
   'a leaf of another epoch': {
     plant: (directory) => {
