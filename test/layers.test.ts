@@ -16,6 +16,7 @@ const HEIGHT: Readonly<Record<string, number>> = {
   check: 1,
   fuse: 2,
   'fuse-native': 2,
+  transfer: 2,
   filesystem: 3,
   volume: 4,
   tree: 5,

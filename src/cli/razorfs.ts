@@ -12,9 +12,11 @@ import { printError } from './output.js';
 import { persistCommand } from './persist.js';
 import { pruneCommand } from './prune.js';
 import { quotaCommand } from './quota.js';
+import { receiveCommand } from './receive.js';
 import { resetCommand } from './reset.js';
 import { restartCommand } from './restart.js';
 import { scrubCommand } from './scrub.js';
+import { sendCommand } from './send.js';
 import { snapshotCommand } from './snapshot.js';
 import { statusCommand } from './status.js';
 import { umountCommand } from './umount.js';
@@ -65,6 +67,8 @@ function program(): Command {
     persistCommand(),
     resetCommand(),
     diffCommand(),
+    sendCommand(),
+    receiveCommand(),
     quotaCommand(),
     mkfsCommand(),
   ]) {

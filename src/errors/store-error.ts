@@ -35,4 +35,7 @@ export type StoreErrorCode =
   | 'no-such-directory'
   | 'no-such-quota'
   | 'bad-quota'
+  | 'bad-stream'
+  | 'wrong-base'
+  | 'changed'
   | 'io-error';

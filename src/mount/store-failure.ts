@@ -51,6 +51,9 @@ function adviceFor(store: string, error: StoreError): string {
     case 'bad-property':
     case 'exists':
     case 'held':
+    case 'bad-stream':
+    case 'wrong-base':
+    case 'changed':
       return '';
   }
 }

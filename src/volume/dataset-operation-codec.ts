@@ -15,6 +15,7 @@ export const DATASET_TYPE_CODES: Readonly<Record<DatasetOperation['type'], numbe
   renameDataset: 18,
   setProperties: 19,
   rollback: 20,
+  adopt: 23,
 };
 
 const propertyBytes = (properties: PropertyValues): number => 8 + Buffer.byteLength(JSON.stringify(properties));
@@ -31,6 +32,11 @@ export function datasetOperationBytes(operation: DatasetOperation): number {
       return operation.name.length;
     case 'setProperties':
       return propertyBytes(operation.properties);
+    case 'adopt': {
+      const { name, properties, snapshot } = operation;
+      const taken = snapshot.name.length + propertyBytes(snapshot.properties);
+      return name.length + propertyBytes(properties) + taken;
+    }
     case 'rollback': {
       const { keep, carried, path } = operation;
       const kept = keep === undefined ? 0 : keep.name.length + propertyBytes(keep.properties);
@@ -87,6 +93,17 @@ export function encodeDatasetOperation(operation: DatasetOperation, out: FieldWr
       out.u32(operation.carried.length);
       for (const path of operation.carried) writeText(out, path);
       return;
+    case 'adopt':
+      out.i64(operation.volume);
+      out.i64(operation.from);
+      out.i64(operation.view);
+      writeTime(out, operation.time);
+      writeText(out, operation.name);
+      writeProperties(out, operation.properties);
+      out.i64(operation.snapshot.id);
+      writeText(out, operation.snapshot.name);
+      writeProperties(out, operation.snapshot.properties);
+      return;
   }
 }
 
@@ -129,6 +146,14 @@ export function decodeDatasetOperation(code: number, fields: FieldReader): Datas
       const carried: string[] = [];
       for (let count = fields.u32(); count > 0; count--) carried.push(readText(fields));
       return { type: 'rollback', volume, snapshot, view, time, path, keep, carried };
+    }
+    case DATASET_TYPE_CODES.adopt: {
+      const [volume, from, view] = [readDatasetId(fields), readDatasetId(fields), readDatasetId(fields)];
+      const [time, name] = [readTime(fields), readText(fields)];
+      const properties = readProperties(fields, volume);
+      const id = readDatasetId(fields);
+      const snapshot = { id, name: readText(fields), properties: readProperties(fields, id) };
+      return { type: 'adopt', volume, from, view, time, name, properties, snapshot };
     }
     default:
       throw new CorruptionError('log record', `type ${code}`);

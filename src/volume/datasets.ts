@@ -6,6 +6,7 @@
 import { StoreError } from '../errors/store-error.js';
 import type { DatasetId } from '../store/units.js';
 import { DATASET_NAME_BYTES_MAX, type Dataset, isDatasetName, MAIN_NAME, type PropertyValues } from './dataset.js';
+import type { Timestamp } from './inode.js';
 import type { DatasetOperation, KeptState } from './operation.js';
 import type { Store } from './store.js';
 
@@ -21,6 +22,17 @@ export interface RollbackOptions {
   readonly carried?: readonly string[];
   /** Rolls back only what is at this path; empty for the whole volume. */
   readonly path?: string;
+}
+
+export interface AdoptedVolume {
+  readonly name: string;
+  readonly properties: PropertyValues;
+}
+
+export interface AdoptedSnapshot {
+  readonly name: string;
+  readonly properties: PropertyValues;
+  readonly time: Timestamp;
 }
 
 export class Datasets {
@@ -194,6 +206,31 @@ export class Datasets {
     );
     this.#store.reclaimOrphans(this.#store.state.volume(id));
     await this.#store.commit('all');
+  }
+
+  /**
+   * Makes what was received into the volume `from` the state of a volume, and a snapshot of it. `into`: the volume, whose state is given
+   * up for it; undefined to make `from` itself a volume of that name. Programs that have files of the volume open get ESTALE.
+   */
+  async adopt(
+    from: Dataset,
+    into: Dataset | undefined,
+    volume: AdoptedVolume,
+    snapshot: AdoptedSnapshot,
+  ): Promise<Dataset> {
+    const { id } = into ?? from;
+    if (into === undefined) {
+      checkName('volume', volume.name);
+      if (this.#store.state.catalog.volumeNamed(volume.name) !== undefined) throw exists('volume', volume.name);
+    }
+    checkProperties(snapshot.properties);
+    this.#checkNewSnapshot(id, snapshot.name);
+    const view = this.#nextId();
+    const { name, properties } = volume;
+    const { time, ...taken } = snapshot;
+    const kept = { id: (view + 1) as DatasetId, ...taken };
+    await this.#perform({ type: 'adopt', volume: id, from: from.id, name, view, properties, snapshot: kept, time });
+    return this.#require(kept.id);
   }
 
   /** `volume`, or `volume@snapshot`. */

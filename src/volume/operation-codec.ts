@@ -65,6 +65,7 @@ export function encodedBytesMax(operation: Operation): number {
     case 'renameDataset':
     case 'setProperties':
     case 'rollback':
+    case 'adopt':
       return FIXED_BYTES_MAX + datasetOperationBytes(operation);
     case 'setAttributes':
     case 'resize':
@@ -196,6 +197,7 @@ export function encodeOperation(operation: Operation, out: FieldWriter): void {
     case 'destroy':
     case 'renameDataset':
     case 'setProperties':
+    case 'adopt':
     case 'rollback':
       encodeDatasetOperation(operation, out);
       return;

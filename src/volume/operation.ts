@@ -37,7 +37,8 @@ export type DatasetOperation =
   | DestroyOperation
   | RenameDatasetOperation
   | SetPropertiesOperation
-  | RollbackOperation;
+  | RollbackOperation
+  | AdoptOperation;
 
 export type Operation = FileOperation | DatasetOperation | SyncedOperation;
 
@@ -270,4 +271,23 @@ export interface KeptState {
   readonly id: DatasetId;
   readonly name: string;
   readonly properties: PropertyValues;
+}
+
+/**
+ * Puts a volume into the state of another one, which goes with its snapshots, and takes a snapshot of it: what was received becomes
+ * visible in one step. It counts after a loss of power only when all data written before it is durable.
+ */
+export interface AdoptOperation {
+  readonly type: 'adopt';
+  /** The volume that comes to have the state; the other one itself where that is to stay, under its new name. */
+  readonly volume: DatasetId;
+  readonly from: DatasetId;
+  readonly name: string;
+  /** The volume's new view, a number like those of datasets. */
+  readonly view: DatasetId;
+  /** The properties that the volume has afterwards. */
+  readonly properties: PropertyValues;
+  readonly snapshot: KeptState;
+  /** When the snapshot was made where it comes from. */
+  readonly time: Timestamp;
 }

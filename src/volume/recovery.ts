@@ -41,6 +41,7 @@ export const barrierOf = (operation: Operation): BlobId | 'all' | undefined => {
       return operation.blob;
     case 'createSnapshot':
     case 'rollback':
+    case 'adopt':
       return 'all';
     default:
       return undefined;

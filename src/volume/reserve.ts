@@ -48,6 +48,7 @@ export function reserveFor(store: StoreState, dataset: DatasetId, operation: Ope
     case 'createSnapshot':
     case 'renameDataset':
     case 'setProperties':
+    case 'adopt':
     case 'rollback':
       store.strings.reserve(STRINGS_PER_OPERATION + rollbackNames(operation), encodedBytesMax(operation));
       return;
@@ -96,6 +97,8 @@ function pagesBeyond(store: StoreState, dataset: DatasetId, operation: Operation
       return pagesForInodes(store, inodesUnder(store.volume(dataset), operation.directory));
     case 'createSnapshot':
       return orphanChangesMax(store.volume(operation.volume));
+    case 'adopt':
+      return orphanChangesMax(store.volume(operation.volume)) + orphanChangesMax(store.volume(operation.from));
     case 'rollback':
       return orphanChangesMax(store.volume(operation.volume)) + pagesForTransplants(store, operation);
     default:

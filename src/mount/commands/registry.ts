@@ -9,9 +9,14 @@ import { pruneSnapshots } from './prune.js';
 import { listQuotas, removeQuota, setQuota } from './quotas.js';
 import { createSnapshot, listSnapshots } from './snapshots.js';
 import type { StoreCommand } from './store-command.js';
+import { discardUnfinished, listUnfinished, receiveSnapshot, sendSnapshot } from './transfer.js';
 
 export const STORE_COMMANDS = {
   diff: diffStates,
+  send: sendSnapshot,
+  receive: receiveSnapshot,
+  'receive list': listUnfinished,
+  'receive discard': discardUnfinished,
   'quota set': setQuota,
   'quota remove': removeQuota,
   'quota list': listQuotas,

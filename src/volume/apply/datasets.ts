@@ -7,6 +7,7 @@ import { Tree } from '../../tree/tree.js';
 import type { Dataset, DatasetType, PropertyValues } from '../dataset.js';
 import type { Timestamp } from '../inode.js';
 import type {
+  AdoptOperation,
   CreateSnapshotOperation,
   CreateVolumeOperation,
   DatasetOperation,
@@ -52,7 +53,37 @@ export class DatasetChanges {
         if (operation.path === '') this.#rollBack(operation);
         else this.#rollBackPath(operation);
         break;
+      case 'adopt':
+        this.#adopt(operation);
+        break;
     }
+  }
+
+  #adopt(operation: AdoptOperation): void {
+    const { catalog, pages, dying } = this.#state;
+    const { volume: id, from, name, snapshot, time } = operation;
+    for (const passing of catalog.snapshots(from)) this.#destroy({ type: 'destroy', id: passing.id });
+    const source = this.#currentState(from);
+    const volume = this.#currentState(id);
+    if (from !== id) {
+      const state = this.#state.volume(id);
+      dying.push(volume.root);
+      // The reference to the root of the one volume becomes that of the other.
+      catalog.remove(source);
+      this.#state.forget(from);
+      volume.root = source.root;
+      volume.inodes = source.inodes;
+      volume.dataBytes = source.dataBytes;
+      state.tree.switchTo(source.root);
+      loadOrphans(state);
+      this.#changeView(volume, operation);
+    } else if (volume.name !== name) {
+      catalog.rename(volume, name);
+    }
+    pages.share(volume.root);
+    catalog.add(this.#dataset('snapshot', snapshot.id, id, snapshot.name, snapshot.properties, time, volume));
+    volume.origin = snapshot.id;
+    catalog.setProperties(volume, operation.properties);
   }
 
   #createVolume(operation: CreateVolumeOperation): void {
@@ -150,7 +181,7 @@ export class DatasetChanges {
     catalog.save(volume);
   }
 
-  #changeView(volume: Dataset, { view }: RollbackOperation): void {
+  #changeView(volume: Dataset, { view }: RollbackOperation | AdoptOperation): void {
     this.#state.takeDataset(view);
     volume.view = view;
   }

@@ -37,8 +37,10 @@ export class StoreApplier {
       case 'renameDataset':
       case 'setProperties':
       case 'rollback':
+      case 'adopt':
         this.#datasets.apply(operation);
         if (operation.type === 'destroy') this.#volumes.delete(operation.id);
+        if (operation.type === 'adopt' && operation.from !== operation.volume) this.#volumes.delete(operation.from);
         break;
       default:
         this.of(dataset).apply(operation);
