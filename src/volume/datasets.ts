@@ -204,7 +204,6 @@ export class Datasets {
       { type: 'rollback', volume: id, snapshot: snapshot.id, view, keep, carried, path, time },
       0,
     );
-    this.#store.reclaimOrphans(this.#store.state.volume(id));
     await this.#store.commit('all');
   }
 

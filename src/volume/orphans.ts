@@ -1,19 +1,29 @@
 /**
  * Orphans, inodes without a name whose last user may still be there, in the tree of their volume.
  */
-import { asIno } from '../store/units.js';
+import { asIno, type Ino } from '../store/units.js';
+import type { Tree } from '../tree/tree.js';
 import { KIND_ORPHAN, VOLUME_OBJECT } from './items.js';
 import type { VolumeState } from './state.js';
+
+/** The orphans that a tree has items for. */
+export function orphansIn(tree: Tree): Ino[] {
+  const orphans: Ino[] = [];
+  for (let more = tree.seek(VOLUME_OBJECT, KIND_ORPHAN, 0); more; more = tree.next()) {
+    if (!tree.isAt(VOLUME_OBJECT, KIND_ORPHAN)) break;
+    orphans.push(asIno(tree.minor));
+  }
+  return orphans;
+}
 
 /** Reads the items of a tree that was opened, or that has taken the place of another. */
 export function loadOrphans(state: VolumeState): void {
   const { tree, orphans, savedOrphans } = state;
   orphans.clear();
   savedOrphans.clear();
-  for (let more = tree.seek(VOLUME_OBJECT, KIND_ORPHAN, 0); more; more = tree.next()) {
-    if (!tree.isAt(VOLUME_OBJECT, KIND_ORPHAN)) break;
-    orphans.add(asIno(tree.minor));
-    savedOrphans.add(asIno(tree.minor));
+  for (const ino of orphansIn(tree)) {
+    orphans.add(ino);
+    savedOrphans.add(ino);
   }
 }
 

@@ -6,10 +6,11 @@ import { chunksTo, FileParts } from './file-parts.js';
 import { Inode, STORAGE_PACK } from './inode.js';
 import type { Operation, RollbackOperation } from './operation.js';
 import { encodedBytesMax } from './operation-codec.js';
-import { orphanChangesMax } from './orphans.js';
-import { quotaOn } from './quota-groups.js';
+import { orphanChangesMax, orphansIn } from './orphans.js';
+import { allQuotas, quotaOn } from './quota-groups.js';
+import { QUOTA_BYTES } from './quota-record.js';
 import type { StoreState, VolumeState } from './state.js';
-import { type Extent, measure, resolvePath } from './transplant.js';
+import { type Extent, measure, resolvePath, SLOT_BYTES } from './transplant.js';
 
 /** Free pages that only operations which free something may use, so that a full store can be emptied. */
 const PAGES_KEPT_FOR_FREEING = 256;
@@ -117,12 +118,19 @@ function inodesUnder({ tree }: VolumeState, directory: Ino): number {
 /** Bytes of a leaf that are used at least when items come in any order. */
 const LEAF_BYTES_MIN = 1000;
 
+/** Pages that removing all orphans of a snapshot takes. */
+function pagesForOrphans(store: StoreState, snapshot: VolumeState): number {
+  const orphans = orphansIn(snapshot.tree);
+  const items = orphans.reduce((sum, ino) => sum + measure(snapshot, ino).items, orphans.length);
+  return items === 0 ? 0 : leavesTouched(store, items) + 64;
+}
+
 function pagesForTransplants(store: StoreState, operation: RollbackOperation): number {
   const volume = store.volume(operation.volume);
   const snapshot = store.volumeOf(store.catalog.require(operation.snapshot));
   const isWhole = operation.path === '';
   const [from, to] = isWhole ? [volume, snapshot] : [snapshot, volume];
-  let pages = 0;
+  let pages = isWhole ? pagesForOrphans(store, snapshot) : 0;
   for (const path of isWhole ? operation.carried : [operation.path]) {
     const [copied, replaced] = [extentAt(from, path), extentAt(to, path)];
     pages += Math.ceil(copied.bytes / LEAF_BYTES_MIN) + leavesTouched(store, copied.items + replaced.items) + 64;
@@ -134,7 +142,11 @@ const NOTHING: Extent = { items: 0, bytes: 0, inodes: 0 };
 
 function extentAt(state: VolumeState, path: string): Extent {
   const ino = resolvePath(state, path);
-  return ino === undefined ? NOTHING : measure(state, ino);
+  if (ino === undefined) return NOTHING;
+  const { items, bytes, inodes } = measure(state, ino);
+  // Directories may bring their quotas along.
+  const quotas = allQuotas(state.tree).length;
+  return { items: items + quotas, bytes: bytes + quotas * (SLOT_BYTES + QUOTA_BYTES), inodes };
 }
 
 /** Leaves that may have to be copied for changes to so many items: no more than there are. */

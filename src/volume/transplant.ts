@@ -15,8 +15,7 @@ import { Inode, type Timestamp } from './inode.js';
 import { DIRENT_BYTES, KIND_DIRENT, KIND_INODE, readU64, writeU64 } from './items.js';
 import { visitRecords } from './leaf-records.js';
 import { isDirectory } from './mode.js';
-import { allQuotas, charge, countedBytes, insertQuota, quotaOn } from './quota-groups.js';
-import { QUOTA_BYTES } from './quota-record.js';
+import { charge, countedBytes, insertQuota, quotaOn } from './quota-groups.js';
 import type { VolumeState } from './state.js';
 
 /** What the names of a tree's path lead to. */
@@ -59,7 +58,7 @@ export interface Extent {
 }
 
 /** Bytes of a leaf slot (page.ts). */
-const SLOT_BYTES = 20;
+export const SLOT_BYTES = 20;
 
 /** The items of an inode, copied out of the tree: nothing that changes the tree disturbs the walk. */
 interface CopiedItem {
@@ -80,8 +79,7 @@ function itemsOf(state: VolumeState, ino: Ino): CopiedItem[] {
 
 /** Items, and the bytes that they take in leaves, of all that can be reached from an inode. */
 export function measure(state: VolumeState, root: Ino): Extent {
-  const quotas = allQuotas(state.tree).length;
-  const total: Extent = { items: quotas, bytes: quotas * (SLOT_BYTES + QUOTA_BYTES), inodes: 0 };
+  const total: Extent = { items: 0, bytes: 0, inodes: 0 };
   const seen = new Set<Ino>();
   const waiting = [root];
   for (let ino = waiting.pop(); ino !== undefined; ino = waiting.pop()) {

@@ -175,6 +175,9 @@ export class DatasetChanges {
     this.#changeView(volume, operation);
     loadOrphans(state);
     const applier = new Applier(state);
+    // Nobody can have them open, and whether one that is long gone is still in the snapshot depends on when the log is replayed: the
+    // numbers of what is carried over must not.
+    for (const ino of [...state.orphans]) applier.reclaim(ino);
     const transplant = new Transplant(replaced, state, true, (ino) => applier.reclaim(ino));
     for (const path of operation.carried) transplant.carry(path, operation.time);
     volume.root = state.tree.root;
