@@ -22,7 +22,7 @@ export function callbacksOf(operations: PathOperations, answers: Answers): Callb
         (result, listing) => done(result, listing?.names, listing?.stats),
         () => operations.list(path),
       ),
-    statfs: (_path, done) => answers.give(done, () => operations.statistics()),
+    statfs: (path, done) => answers.give(done, () => operations.statistics(path)),
 
     mknod: (path, mode, rdev, done) => answers.change(done, () => operations.makeNode(path, mode, rdev)),
     mkdir: (path, mode, done) => answers.change(done, () => operations.makeDirectory(path, mode)),

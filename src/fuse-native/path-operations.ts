@@ -6,7 +6,7 @@ import { EOPNOTSUPP, ERANGE } from '../errors/errno.js';
 import { ACCESS_ACL_XATTR, DEFAULT_ACL_XATTR } from '../filesystem/acl.js';
 import { Attributes, S_IFREG } from '../filesystem/attributes.js';
 import type { AttributeChanges, Caller, FileSystemOperations, FileSystemStatistics } from '../filesystem/operations.js';
-import { type Ino, ROOT_INO } from '../store/units.js';
+import type { Ino } from '../store/units.js';
 import { entryStat, statFsOf, statOf } from './attributes.js';
 import { Handles } from './handles.js';
 import type { Stat, StatFs } from './package.js';
@@ -180,7 +180,7 @@ export class PathOperations {
 
   // ── The file system ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  statistics(): StatFs {
+  statistics(path: string): StatFs {
     const statistics: FileSystemStatistics = {
       blockSize: 0,
       blocks: 0,
@@ -190,7 +190,7 @@ export class PathOperations {
       filesFree: 0,
       nameLengthMax: 0,
     };
-    this.#filesystem.statistics(ROOT_INO, statistics);
+    this.#filesystem.statistics(this.#paths.find(path), statistics);
     return statFsOf(statistics);
   }
 }
