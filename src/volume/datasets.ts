@@ -78,7 +78,7 @@ export class Datasets {
 
   // ── Making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Makes a volume: empty, its root directory belonging to `owner`, or a clone of a snapshot. */
+  /** Makes a volume: empty, its root directory belonging to `owner`, or a clone of a snapshot or of another volume as it is. */
   async createVolume(
     name: string,
     origin: Dataset | undefined,

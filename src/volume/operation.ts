@@ -203,12 +203,12 @@ export interface RemoveQuotaOperation {
   readonly directory: Ino;
 }
 
-/** A new volume: empty, with a root directory of this owner, or a clone of a snapshot. */
+/** A new volume: empty, with a root directory of this owner, or a clone. It counts as a snapshot does. */
 export interface CreateVolumeOperation {
   readonly type: 'createVolume';
   readonly id: DatasetId;
   readonly name: string;
-  /** The snapshot that it begins as; undefined for an empty volume. */
+  /** The snapshot, or the volume, that it begins as; undefined for an empty one. */
   readonly origin: DatasetId | undefined;
   readonly uid: number;
   readonly gid: number;

@@ -39,6 +39,7 @@ export const barrierOf = (operation: Operation): BlobId | 'all' | undefined => {
     case 'promote':
     case 'takeChunks':
       return operation.blob;
+    case 'createVolume':
     case 'createSnapshot':
     case 'rollback':
     case 'adopt':

@@ -96,6 +96,8 @@ function pagesBeyond(store: StoreState, dataset: DatasetId, operation: Operation
       return pagesForInodes(store, operation.inodes);
     case 'removeQuota':
       return pagesForInodes(store, inodesUnder(store.volume(dataset), operation.directory));
+    case 'createVolume':
+      return operation.origin === undefined ? 0 : orphanChangesOf(store, operation.origin);
     case 'createSnapshot':
       return orphanChangesMax(store.volume(operation.volume));
     case 'adopt':
@@ -152,3 +154,9 @@ function extentAt(state: VolumeState, path: string): Extent {
 /** Leaves that may have to be copied for changes to so many items: no more than there are. */
 const leavesTouched = (store: StoreState, items: number): number =>
   Math.min(items, store.pages.file.capacity - store.pages.free);
+
+/** Orphans of a dataset that may be a snapshot, which has its own in its tree already. */
+function orphanChangesOf(store: StoreState, id: DatasetId): number {
+  const dataset = store.catalog.get(id);
+  return dataset?.type === 'volume' ? orphanChangesMax(store.volume(id)) : 0;
+}

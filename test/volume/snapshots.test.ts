@@ -233,6 +233,14 @@ t.test('a clone goes its own way', async (t) => {
   const again = new Datasets(served.store);
   await again.createVolume('empty', undefined, { uid: 5, gid: 6 });
   await again.destroy(again.volume('clone'));
+  await again.createVolume('twin', again.volume('main'), { uid: 0, gid: 0 });
+  t.strictSame(
+    await contents(new FileSystem(served.store.volume('twin')!, { atime: 'noatime' })),
+    inMain,
+    'a clone of a volume',
+  );
+  whole(t, served, 'with a clone of a volume');
+  await again.destroy(again.volume('twin'));
   await reap(served);
   whole(t, served, 'after the clone is gone');
   t.strictSame(await contents(served.filesystem), inMain);

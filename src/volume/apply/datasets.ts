@@ -89,14 +89,20 @@ export class DatasetChanges {
   #createVolume(operation: CreateVolumeOperation): void {
     const { catalog, pages } = this.#state;
     const { id, origin, time } = operation;
-    const source = origin === undefined ? undefined : catalog.require(origin);
+    const source = origin === undefined ? undefined : this.#sourceOf(origin);
     const dataset = this.#dataset('volume', id, id, operation.name, operation.properties, time, source);
     if (source === undefined) dataset.root = this.#emptyTree(operation);
     else pages.share(source.root);
     if (source === undefined) dataset.inodes = 1;
-    dataset.origin = origin;
+    dataset.origin = source?.type === 'snapshot' ? source.id : undefined;
     catalog.add(dataset);
     loadOrphans(this.#state.volumeOf(dataset));
+  }
+
+  /** A dataset to be cloned, as it is now. */
+  #sourceOf(id: DatasetId): Dataset {
+    const dataset = this.#state.catalog.require(id);
+    return dataset.type === 'volume' ? this.#currentState(id) : dataset;
   }
 
   /** A new dataset with the root and counters of another. */
