@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- compare|scale|requests`: the command line of the benches.
+ * `npm run bench -- compare|scale|requests|snapshots`: the command line of the benches.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -15,6 +15,7 @@ import { ROOT } from './root.js';
 import { scalePlot } from './scale/plot.js';
 import { scaleTable } from './scale/report.js';
 import { type Layout, measureScale } from './scale/scale.js';
+import { measureSnapshots, snapshotsTable } from './snapshots.js';
 import { fuseNativeTargets } from './targets/fuse-native.js';
 import { hostTarget, RAZORFS, razorfsTarget } from './targets/own.js';
 import { installedPeers } from './targets/peers.js';
@@ -42,6 +43,8 @@ interface CompareCommandOptions extends CommonOptions {
 /** How long short records are written to a log before longer ones fill it. */
 const RENAME_MS = 5000;
 const QUICK_RENAME_MS = 100;
+/** How long `diff -r` may take beside a comparison of snapshots. */
+const DIFF_MS_MAX = 5 * 60_000;
 
 /** 10000, 10k, 1M, or several with commas. */
 function sizes(text: string): number[] {
@@ -174,4 +177,29 @@ const requests = new Command('requests')
     finish(options, { host, figures }, `${host}\n\n${requestTable(figures)}`);
   });
 
-await new Command('bench').addCommand(comparison).addCommand(scale).addCommand(requests).parseAsync();
+const snapshots = new Command('snapshots')
+  .description('what snapshots, rollbacks, resets and comparisons cost as the number of files grows')
+  .option('--directory <DIR>', DIRECTORY_HELP, DIRECTORY)
+  .option('--quick', QUICK_HELP)
+  .option('--json <FILE>', JSON_HELP)
+  .option('--files <N,…>', 'numbers of files, ascending: 10k,1M', sizes)
+  .action(async (options: CommonOptions & Pick<ScaleCommandOptions, 'files'>) => {
+    const host = await prepare(options);
+    const figures = await measureSnapshots({
+      directory: options.directory,
+      sizes: options.files ?? (options.quick ? [400] : [10_000, 1_000_000]),
+      changes: options.quick ? 40 : 1000,
+      rounds: options.quick ? 1 : 5,
+      diffMsMax: DIFF_MS_MAX,
+      interrupted,
+      progress,
+    });
+    finish(options, { host, figures }, `${host}\n\n${snapshotsTable(figures)}`);
+  });
+
+await new Command('bench')
+  .addCommand(comparison)
+  .addCommand(scale)
+  .addCommand(requests)
+  .addCommand(snapshots)
+  .parseAsync();

@@ -17,6 +17,9 @@ const LETTERS: Readonly<Record<ChangeType, string>> = {
   unlinked: '-',
 };
 
+/** Lines of files that have next to nothing in common are not compared for longer than this. */
+const PATCH_MS_MAX = 2000;
+
 const octal = (mode: number): string => mode.toString(8).padStart(3, '0');
 
 function shownPath({ path, before, after }: ChangeReport): string {
@@ -121,6 +124,8 @@ export function patchOf(report: ChangeReport): string {
   const [oldName, newName] = [names.old, names.now].map((name) => Buffer.from(name).toString('latin1'));
   if (texts.before === null || texts.after === null) return `Binary files ${oldName} and ${newName} differ\n`;
   const [old, now] = [texts.before, texts.after].map((content) => Buffer.from(content, 'base64').toString('latin1'));
-  const patch = createTwoFilesPatch(oldName, newName, old, now, undefined, undefined, { context: 3 });
+  const options = { context: 3, timeout: PATCH_MS_MAX };
+  const patch = createTwoFilesPatch(oldName, newName, old, now, undefined, undefined, options);
+  if (patch === undefined) return `Files ${oldName} and ${newName} differ\n`;
   return patch.replace(/^=+\n/, '').replace(/^(---|\+\+\+) (.*)\t$/gm, '$1 $2');
 }

@@ -11,6 +11,9 @@ const require = createRequire(import.meta.url);
  * on trust.
  */
 export const loadNative = <T>(specifier: string, name: string): T => {
+  // mmap-io finds its addon by node-pre-gyp, which takes arguments of the program such as --directory for its own.
+  const { argv } = process;
+  process.argv = argv.slice(0, 2);
   try {
     return require(specifier) as T;
   } catch (error) {
@@ -23,5 +26,7 @@ export const loadNative = <T>(specifier: string, name: string): T => {
           `${name} cannot be loaded: ${(error as Error).message.split('\n', 1)[0]}`,
       'Run `node tools/build.mjs` in the RazorFS directory.',
     );
+  } finally {
+    process.argv = argv;
   }
 };

@@ -8,6 +8,7 @@ import type { TargetFigures } from '../../bench/compare/compare.js';
 import { ROWS, type RowKey } from '../../bench/compare/rows.js';
 import type { RequestFigures } from '../../bench/requests.js';
 import type { ScaleFigures } from '../../bench/scale/scale.js';
+import type { SnapshotFigures } from '../../bench/snapshots.js';
 import { HOST, RAZORFS } from '../../bench/targets/own.js';
 import { ROOT, run } from '../cli/program.js';
 
@@ -87,4 +88,17 @@ t.test('requests: what each operation sends', async (t) => {
     t.ok(count >= 1 && count < 1.5, `${row}: ${count} ${name}`);
   }
   t.match(stdout, /\| untar, a file +\| .*CREATE/);
+});
+
+t.test('snapshots: taking, going back and comparing', async (t) => {
+  const { figures, stdout } = await bench<SnapshotFigures[]>(t, 'snapshots', ['--files', '300'], false);
+  t.strictSame(
+    figures.map(({ files, changes }) => [files, changes]),
+    [[300, 40]],
+  );
+  for (const { create, rollback, reset, diffCold, diffWarm, diffProgram } of figures) {
+    const times = [create, rollback, reset].map(({ milliseconds }) => milliseconds);
+    for (const milliseconds of [...times, diffCold, diffWarm, diffProgram]) t.ok((milliseconds ?? 0) > 0);
+  }
+  t.match(stdout, /\| diff -rq, ms/);
 });
