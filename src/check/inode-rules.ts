@@ -133,6 +133,7 @@ export class InodeRules {
       const problem = `says that its name is an entry of inode ${record.parent}, but none there leads to it`;
       this.#error('parent', ino, problem, 'its path cannot be told');
     }
+    this.#quota(ino, index, record.quotaGroup);
     if (!isDirectory(record.mode)) return;
     if (names > 1) this.#error('directory-names', ino, `${names} names lead to a directory, which may have one only`);
     const parent = table.parent(index);
@@ -144,5 +145,16 @@ export class InodeRules {
         '".." leads astray',
       );
     }
+  }
+
+  /** An inode counts for the quota that its directory does, unless the quota is on itself. */
+  #quota(ino: number, index: number, group: number): void {
+    const { table, quotas } = this.#survey;
+    const parent = table.parent(index);
+    if (parent === NO_PARENT) return;
+    const expected = quotas.get(group)?.directory === ino ? 0 : group;
+    if (table.group(parent) === expected) return;
+    const problem = `counts for quota group ${group}, but the directory that it is in for ${table.group(parent)}`;
+    this.#error('quota', ino, problem);
   }
 }

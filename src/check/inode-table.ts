@@ -36,6 +36,8 @@ export class InodeTable {
   #names = new Uint8Array(1024);
   /** Of an inode that says which entry is its name: a hash of that entry's key, until the entry is met; otherwise 0. */
   #hints = new Uint32Array(1024);
+  /** Quota groups by index; none where no inode has one. */
+  readonly #groups = new Map<number, number>();
   #length = 0;
 
   get length(): number {
@@ -85,6 +87,13 @@ export class InodeTable {
   }
   links(index: number): number {
     return this.#links[index];
+  }
+  /** The quota that the inode counts for; 0 for none. */
+  group(index: number): number {
+    return this.#groups.get(index) ?? 0;
+  }
+  setGroup(index: number, group: number): void {
+    if (group !== 0) this.#groups.set(index, group);
   }
   /** The hash of what the inode says is its name, until that is met. */
   hint(index: number): number {

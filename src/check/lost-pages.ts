@@ -76,11 +76,25 @@ export class LostPages {
       if (this.#counted[number] > 0 || this.#stored[number] === 0 || !this.#canRead(number, page)) continue;
       if (page.level > 0) for (const child of childrenOf(page)) if (child < within.length) within[child]++;
     }
-    const roots: { readonly number: PageNumber; readonly birth: number }[] = [];
+    const roots: { readonly number: PageNumber; readonly birth: number; readonly inoMax: number }[] = [];
     for (const { number, birth } of this.#underCounted(page, within)) {
-      if (this.#hasRootDirectory(number)) roots.push({ number: asPageNumber(number), birth });
+      if (!this.#hasRootDirectory(number)) continue;
+      roots.push({ number: asPageNumber(number), birth, inoMax: this.#highestInode(number) });
     }
-    return roots.sort((a, b) => b.birth - a.birth).map(({ number }) => number);
+    // Where a snapshot is as young as its volume, the volume is the one in which inodes were made since.
+    const order = roots.sort((a, b) => b.birth - a.birth || b.inoMax - a.inoMax || b.number - a.number);
+    return order.map(({ number }) => number);
+  }
+
+  #highestInode(root: number): number {
+    const page = new Page();
+    let number = root;
+    for (let level = -1; this.#canRead(number, page) && page.count > 0; level = page.level - 1) {
+      if (level >= 0 && page.level !== level) return 0;
+      if (page.level === 0) return page.object(page.count - 1);
+      number = page.words[page.keyWord(page.count - 1) + KEY_WORDS];
+    }
+    return 0;
   }
 
   #hasRootDirectory(root: number): boolean {

@@ -51,7 +51,7 @@ export class ReferenceBlocks {
   }
 }
 
-/** `isWhole`: the walk reached all pages, so that what it did not reach is unused. */
+/** `isWhole`: the walks reached all pages, so that what they did not reach is unused. */
 export function checkReferences(
   store: StoreUnderCheck,
   references: Uint32Array,
@@ -68,7 +68,8 @@ export function checkReferences(
   };
   const compare = (page: number, stored: number): void => {
     const counted = references[page];
-    if (stored === counted || (!isWhole && counted === 0)) return;
+    // What could not be read may have been what points there.
+    if (stored === counted || (!isWhole && stored > counted)) return;
     const problem =
       counted === 0
         ? `counted ${stored} times as in use, but nothing leads there: lost space`

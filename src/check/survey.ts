@@ -14,7 +14,7 @@ import {
 } from '../volume/items.js';
 import { type QuotaRecord, readQuotaRecord } from '../volume/quota-record.js';
 import type { ErrorSink, ProgressListener } from './findings.js';
-import { hintOf } from './inode-record.js';
+import { hintOf, readRecord } from './inode-record.js';
 import { entryHash, InodeTable } from './inode-table.js';
 import { shapeProblem, type TreeRole } from './item-rules.js';
 import { Leaves } from './leaves.js';
@@ -51,6 +51,7 @@ function takeItem(page: Page, slot: number, table: InodeTable, tree: TreeItems):
   switch (kind) {
     case KIND_INODE:
       table.add(page.object(slot), page.words[at], hintOf(page.words, at));
+      table.setGroup(table.length - 1, readRecord(page.words, at).quotaGroup);
       // The tree's own items come before all inodes.
       if (tree.orphans.has(page.object(slot))) table.markOrphan(table.length - 1);
       break;

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCatalog } from '../../src/check/catalog-reading.js';
-import { Findings } from '../../src/check/findings.js';
+import { NO_FINDINGS } from '../../src/check/findings.js';
 import type { Page } from '../../src/check/page-reader.js';
 import { RecordCensus } from '../../src/check/record-census.js';
 import { StoreUnderCheck } from '../../src/check/store-under-check.js';
@@ -14,7 +14,9 @@ import { crc32cPages } from '../../src/native/addon.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { chooseSuperblock, encodeSuperblock, type Superblock } from '../../src/store/superblock.js';
+import type { PageNumber } from '../../src/store/units.js';
 import { nodesSegmentName } from '../../src/tree/page-file.js';
+import type { Dataset } from '../../src/volume/dataset.js';
 import type { VolumeState } from '../../src/volume/state.js';
 import { openStore, SEGMENT_BYTES } from './store-fixture.js';
 
@@ -75,24 +77,38 @@ export function writePage(directory: string, page: number, words: Uint32Array): 
   overwrite(join(directory, file), position, bytes);
 }
 
-/** The numbers of the leaves in key order. */
-export function leavesOf(directory: string): number[] {
+/** The numbers of the leaves of a tree in key order. */
+export function leavesOf(directory: string, root?: PageNumber): number[] {
   const numbers: number[] = [];
-  eachLeaf(directory, (page) => {
-    numbers.push(page.number);
-    return true;
-  });
+  eachLeaf(
+    directory,
+    (page) => {
+      numbers.push(page.number);
+      return true;
+    },
+    root,
+  );
   return numbers;
 }
 
-/** Calls `visit` for each leaf of the volume `main` until it returns false. */
-export function eachLeaf(directory: string, visit: (page: Page) => boolean): void {
-  const superblock = superblockOf(directory);
-  const findings = new Findings(() => {});
-  const store = new StoreUnderCheck(new HostDisk(directory, { readOnly: true }), superblock);
-  const walk = new TreeWalk(store.pages, superblock.epoch);
-  const [main] = readCatalog(store, walk, new RecordCensus(store), findings).datasets;
-  for (const page of walk.leaves(main.root, findings)) if (!visit(page)) break;
+/** The volumes and snapshots of a store. */
+export const datasetsOf = (directory: string): readonly Dataset[] => {
+  const store = new StoreUnderCheck(new HostDisk(directory, { readOnly: true }), superblockOf(directory));
+  const walk = new TreeWalk(store.pages, store.superblock.epoch);
+  const { datasets } = readCatalog(store, walk, new RecordCensus(store), NO_FINDINGS);
+  store.close();
+  return datasets;
+};
+
+/** Calls `visit` for each leaf of the volume `main`, or of another tree, until it returns false. */
+export function eachLeaf(
+  directory: string,
+  visit: (page: Page) => boolean,
+  root: PageNumber = datasetsOf(directory)[0].root,
+): void {
+  const store = new StoreUnderCheck(new HostDisk(directory, { readOnly: true }), superblockOf(directory));
+  const walk = new TreeWalk(store.pages, store.superblock.epoch);
+  for (const page of walk.leaves(root, NO_FINDINGS)) if (!visit(page)) break;
   store.close();
 }
 

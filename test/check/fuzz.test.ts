@@ -14,11 +14,12 @@ import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { encodeSuperblock } from '../../src/store/superblock.js';
 import { ROOT_INO } from '../../src/store/units.js';
 import { Random } from '../random.js';
-import { leavesOf, overwrite, readPage, superblockOf, writePage } from './damage.js';
+import { datasetsOf, leavesOf, overwrite, readPage, superblockOf, writePage } from './damage.js';
+import { makeStoreWithSnapshots } from './snapshots-fixture.js';
 import {
   CALLER,
   check,
-  contentsOf,
+  contentsOfAll,
   copyStore,
   fileSystemOf,
   makeStore,
@@ -33,6 +34,7 @@ const ROUNDS = Number(process.env.RAZORFS_ROUNDS ?? 12);
 t.setTimeout(600_000);
 const clean = await makeStore(t, 200);
 const unclean = await makeUnclean(t);
+const withSnapshots = await makeStoreWithSnapshots(t, 60);
 
 /** A store as a killed process leaves it: operations wait in its log. */
 async function makeUnclean(test: Test): Promise<string> {
@@ -74,7 +76,7 @@ async function useStore(directory: string): Promise<void> {
     throw error;
   }
   try {
-    await contentsOf(fileSystemOf(opened));
+    await contentsOfAll(opened);
   } catch (error) {
     if (!isClear(error)) throw error;
   } finally {
@@ -115,7 +117,8 @@ const randomWord = (random: Random): number =>
   random.pick([0, 1, 2, 3, 0xffff, 0xffff_ffff, 0x8000_0000, random.below(300), random.below(2 ** 32)]);
 
 function* stores(t: Test, rounds: number): Generator<{ directory: string; round: number }> {
-  for (let round = 0; round < rounds; round++) yield { directory: copyStore(t, round % 2 ? unclean : clean), round };
+  const made = [clean, withSnapshots, unclean];
+  for (let round = 0; round < rounds; round++) yield { directory: copyStore(t, made[round % made.length]), round };
 }
 
 t.test('random bytes in any file', async (t) => {
@@ -145,7 +148,13 @@ t.test('files cut off', async (t) => {
 t.test('random words in pages, with right checksums', async (t) => {
   const random = Random.announced(t);
   for (const { directory, round } of stores(t, ROUNDS * 3)) {
-    const page = random.below(4) === 0 ? superblockOf(directory).root : random.pick(leavesOf(directory));
+    const { root } = superblockOf(directory);
+    const dataset = random.pick(datasetsOf(directory));
+    const page = random.pick([
+      root,
+      dataset.root,
+      ...[0, 0, 0, 0].map(() => random.pick(leavesOf(directory, dataset.root))),
+    ]);
     const words = readPage(directory, page);
     const changes: string[] = [];
     for (let count = 1 + random.below(4); count > 0; count--) {
@@ -162,7 +171,10 @@ t.test('random words in pages, with right checksums', async (t) => {
 
 t.test('random fields in the superblock, with a right checksum', async (t) => {
   const random = Random.announced(t);
-  const fields = ['epoch', 'lsn', 'root', 'nodesCapacity', 'stringsEnd', 'packsEnd', 'nextIno', 'nextBlob', 'inodes'];
+  const fields = [
+    ...['epoch', 'lsn', 'root', 'nodesCapacity', 'stringsEnd', 'packsEnd', 'nextIno', 'nextBlob', 'inodes'],
+    ...['nextDataset', 'sharedRecords'],
+  ];
   for (const { directory, round } of stores(t, ROUNDS)) {
     const superblock = superblockOf(directory);
     const field = random.pick(fields);

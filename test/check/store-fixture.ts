@@ -15,6 +15,7 @@ import { FileSystem } from '../../src/filesystem/filesystem.js';
 import type { Caller } from '../../src/filesystem/operations.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
+import { Datasets } from '../../src/volume/datasets.js';
 import { isDirectory, isRegular, isSymlink, S_IFIFO, S_IFREG } from '../../src/volume/mode.js';
 import { Store } from '../../src/volume/store.js';
 
@@ -72,6 +73,14 @@ export const temporaryDirectory = (test: Test): string => {
 
 /** A store that was unmounted properly, for tests to copy. */
 export async function makeStore(test: Test, files = FILES): Promise<string> {
+  const directory = await makeEmptyStore(test);
+  const store = await openStore(directory);
+  populate(fileSystemOf(store), files);
+  await store.close();
+  return directory;
+}
+
+export async function makeEmptyStore(test: Test): Promise<string> {
   const directory = temporaryDirectory(test);
   const geometry = {
     nodesSegmentBytes: SEGMENT_BYTES,
@@ -80,9 +89,6 @@ export async function makeStore(test: Test, files = FILES): Promise<string> {
   };
   const owner = { uid: 0, gid: 0 };
   await Store.create(new HostDisk(directory), { label: 'fixture', now: 1_700_000_000_000, owner, geometry });
-  const store = await openStore(directory);
-  populate(fileSystemOf(store), files);
-  await store.close();
   return directory;
 }
 
@@ -163,10 +169,23 @@ async function digest(fileSystem: FileSystem, ino: Ino, size: number): Promise<s
   return hash.digest('hex');
 }
 
+/** Of the volume `main`, and of all others and of snapshots with their name before the path. */
+export async function contentsOfAll(store: Store): Promise<Contents> {
+  const contents = new Map<string, string>();
+  const datasets = new Datasets(store);
+  for (const dataset of store.state.catalog.all) {
+    const name = datasets.nameOf(dataset);
+    const volume = dataset.type === 'volume' ? store.volume(name)! : store.snapshot(dataset);
+    const found = await contentsOf(new FileSystem(volume, { atime: 'noatime' }));
+    for (const [path, description] of found) contents.set(name === 'main' ? path : `${name}:${path}`, description);
+  }
+  return contents;
+}
+
 export async function contentsOfStore(directory: string): Promise<Contents> {
   const store = await openStore(directory);
   try {
-    return await contentsOf(fileSystemOf(store));
+    return await contentsOfAll(store);
   } finally {
     await store.close();
   }
