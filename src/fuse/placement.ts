@@ -4,9 +4,10 @@
  *
  * Such a client and the server take turns, and the kernel wakes each on whatever core suits it. Between cores that costs more than
  * serving most requests, and on busy ones both wait for their turn apart from each other. On the same core it is one switch.
- * Measured on 2 cores of a virtual machine under load averages of 8 to 20, Linux 6.18, in two sets of 40 and 25 pairs of runs: the
- * calls of one client took, against a server that is free to move, in the median lookup 0.73 and 0.72 of the time, stat 0.65 and
- * 0.79, create and write 4 KiB 0.70 and 0.61, open and read 4 KiB 0.63 and 0.88. (The first set did not ask whether cores are busy.)
+ * Measured on 2 cores of a virtual machine under a load average of 11, Linux 6.18, in 143 rounds of 300 calls by one client, against a
+ * server that is free to move (and, for the noise, such a server against itself): in the median lookup took 67 µs against 74 (79),
+ * stat 71 against 80 (80), create and write 4 KiB 682 against 799 (836), open and read 4 KiB 133 against 154 (156). In all, that
+ * is 0.82, 0.72, 0.76 and 0.75 of the time (1.14, 1.08, 0.99, 0.98). Looking after 32 or 1024 requests was no better.
  *
  * While a core is idle, the kernel's scheduler would wake the client there rather than beside the server (select_idle_sibling in
  * kernel/sched/fair.c), and the two would chase each other. There was no idle machine to measure that on; polling.ts serves then.

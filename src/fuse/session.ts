@@ -148,7 +148,7 @@ export class Session {
     while (!this.#isOver) {
       // What was left for later begins when the burst ends: it takes the requests that are there, and does not look for more.
       const hasDeferred = service.deferredCount !== deferredBefore;
-      const budget = hasDeferred ? 0 : this.#polling.budget();
+      const budget = hasDeferred || this.#placement.isBesideClient ? 0 : this.#polling.budget();
       const received = exchange(fd, service.reply.bytes, replyLength, service.request.bytes, budget);
       if (budget > 0) {
         this.#polling.observe(received > 0);
