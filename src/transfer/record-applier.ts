@@ -14,6 +14,7 @@ import { checkNewName, load, loadLivingDirectory } from '../filesystem/access.js
 import { Attributes } from '../filesystem/attributes.js';
 import { FileSystem } from '../filesystem/filesystem.js';
 import { type Caller, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from '../filesystem/operations.js';
+import { DiskError } from '../store/disk.js';
 import { type Ino, ROOT_INO } from '../store/units.js';
 import type { Timestamp } from '../volume/inode.js';
 import { isDirectory, S_IFLNK, S_IFMT } from '../volume/mode.js';
@@ -62,6 +63,8 @@ export class RecordApplier {
       if (error instanceof Errno && !NOT_THE_STREAMS_FAULT.has(error))
         throw badStream(`a record of kind "${record.type}" is refused: ${error.message}`);
       if (error instanceof CorruptionError && error.where === 'log record') throw badStream('it is damaged');
+      // The host has files as large as its own file system allows.
+      if (error instanceof DiskError && error.code === 'EFBIG') throw badStream('it has a file that is too large here');
       throw error;
     }
   }

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { StoreError } from '../errors/store-error.js';
 import type { Dataset } from '../volume/dataset.js';
+import { HOLDS } from '../volume/datasets.js';
 import { PinnedTree } from '../volume/pinned-tree.js';
 import type { Store } from '../volume/store.js';
 import {
@@ -76,7 +77,9 @@ async function* parts(
 }
 
 function beginningOf(store: Store, { snapshot, base, resume }: SendRequest): StreamBeginning {
-  const { name, createdMs, properties, inodes, dataBytes } = snapshot;
+  const { name, createdMs, inodes, dataBytes } = snapshot;
+  // A hold is about the snapshot here: the copy may go.
+  const properties = Object.fromEntries(Object.entries(snapshot.properties).filter(([key]) => key !== HOLDS));
   return {
     volume: store.state.catalog.require(snapshot.volume).name,
     snapshot: { name, guid: guidOf(store, snapshot), createdMs, properties, inodes, dataBytes },

@@ -12,7 +12,8 @@ import type { Store } from './store.js';
 
 /** Bytes of a dataset's properties as JSON. */
 export const PROPERTIES_BYTES_MAX = 32 * 1024;
-const HOLDS = 'holds';
+/** The property with the reasons why a snapshot must stay. */
+export const HOLDS = 'holds';
 
 export interface RollbackOptions {
   /** The name of the snapshot that keeps the replaced state; undefined to give that state up. */

@@ -77,7 +77,7 @@ function change(tree: TreeByPath): void {
 async function twoSnapshots(test: Test): Promise<{ tree: TreeByPath; one: Dataset; two: Dataset }> {
   const tree = await TreeByPath.make(test);
   fill(tree);
-  const one = await tree.datasets.createSnapshot('main', 'one', { note: 'first' });
+  const one = await tree.datasets.createSnapshot('main', 'one', { note: 'first', holds: ['here'] });
   change(tree);
   return { tree, one, two: await tree.snapshot() };
 }
