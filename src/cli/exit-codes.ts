@@ -97,6 +97,7 @@ const OF_MOUNT_ERROR: Readonly<Record<MountErrorCode, ExitCode>> = {
   'not-restartable': EXIT.failure,
   'no-answer': EXIT.failure,
   'no-permission': EXIT.permission,
+  ending: EXIT.inUse,
   interrupted: EXIT.failure,
   'flush-failed': EXIT.failure,
 };

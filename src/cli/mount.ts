@@ -4,11 +4,12 @@
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { FuseError } from '../fuse/fuse-error.js';
+import { mountInBackground } from '../mount/mount-in-background.js';
 import { type MountReport, type MountRequest, TRANSPORTS, type TransportName } from '../mount/mount-request.js';
 import { mountPointPath, storePath } from '../mount/paths.js';
-import { startDaemon } from '../mount/start-daemon.js';
 import { locateStore } from '../store/location.js';
-import { COMMIT_INTERVAL_MS_DEFAULT, type Durability, type RecoveryReport } from '../volume/options.js';
+import { MAIN_NAME } from '../volume/dataset.js';
+import type { Durability, RecoveryReport } from '../volume/options.js';
 import { collect, commitInterval, label } from './arguments.js';
 import { EXIT } from './exit-codes.js';
 import { printResult, printWarning } from './output.js';
@@ -17,7 +18,9 @@ import { formatCount, formatDuration, formatNumberOf } from './quantities.js';
 interface MountOptions {
   readonly store?: string;
   readonly options?: readonly string[];
-  readonly durability: Durability;
+  readonly volume?: string;
+  readonly snapshot?: string;
+  readonly durability?: Durability;
   readonly commitInterval?: number;
   readonly readOnly?: boolean;
   readonly label?: string;
@@ -32,6 +35,8 @@ Examples:
   razorfs /mnt/point --store /data/project        with a store of your choice, made if it is not there
   razorfs /mnt/point -o ro,noatime                the usual -o words work
   razorfs /mnt/point --durability sync            every change is on the disk before it returns
+  razorfs /mnt/work --volume work                 another volume of the store, beside those mounted already
+  razorfs /mnt/old --snapshot monday              a snapshot, read-only; work@monday one of the volume work
   razorfs -f /mnt/point                           stay in front, log to the terminal, unmount with Ctrl-C
 
 What a crash may cost:
@@ -41,7 +46,7 @@ What a crash may cost:
 Whatever was fsynced is safe in each of them.
 
 --transport fuse-native serves by libfuse 2 (on Debian: apt-get install libfuse2), with these limits:
-  the user who mounts is the only one who may enter
+  the user who mounts is the only one who may enter, and it is the only mount of its store
   the mount ends when its serving process dies; the next mount recovers the store
   a file that is removed while it is open stays as .fuse_hidden... until it is closed
   times have milliseconds and begin in 1970; touch -a and touch -m change nothing; names must be UTF-8
@@ -52,11 +57,14 @@ export function mountCommand(): Command {
     .description('mount a store (the word mount may be left out)')
     .argument('<MNT>', 'the directory to mount on')
     .option('-s, --store <DIR>', 'where everything is kept')
+    .option('--volume <NAME>', 'the volume to mount (default: main)')
+    .option('--snapshot <[VOL@]NAME>', 'a snapshot to mount, read-only')
     .option('-o, --options <WORDS>', 'mount options, comma-separated, as mount(8) has them', collect)
     .addOption(
-      new Option('-d, --durability <MODE>', 'what a crash may cost')
-        .choices(['sync', 'interval', 'relaxed'])
-        .default('interval'),
+      new Option(
+        '-d, --durability <MODE>',
+        'what a crash may cost (default: the property of the volume, or interval)',
+      ).choices(['sync', 'interval', 'relaxed']),
     )
     .option('-i, --commit-interval <TIME>', 'how long a change may wait for the disk: 500ms, 5s, 1m', commitInterval)
     .option('-r, --read-only', 'change nothing, neither files nor the store')
@@ -80,24 +88,36 @@ async function mount(given: string, options: MountOptions): Promise<void> {
     mountPoint,
     store,
     label: options.label ?? '',
+    dataset: datasetName(options),
     durability: options.durability,
-    commitIntervalMs: options.commitInterval ?? COMMIT_INTERVAL_MS_DEFAULT[options.durability],
+    commitIntervalMs: options.commitInterval,
     readOnly: options.readOnly ?? false,
     options: (options.options ?? []).join(','),
     transport: options.transport,
   };
   if (options.foreground) {
-    // Loaded only here: without -f the daemon does this work.
-    const { Supervisor } = await import('../mount/supervisor.js');
-    const supervisor = new Supervisor(request, (line) => process.stderr.write(line));
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(signal, () => supervisor.signal(signal));
-    }
-    report(await supervisor.start(), options);
-    const end = await supervisor.ended;
-    process.exit(end.outcome === 'clean' ? EXIT.success : EXIT.notClean);
+    await serveInFront(request, options);
+    return;
   }
-  report(await startDaemon(request), options);
+  report(await mountInBackground(request), options);
+}
+
+/** `volume`, or `volume@snapshot`. */
+function datasetName({ volume = MAIN_NAME, snapshot }: MountOptions): string {
+  if (snapshot === undefined) return volume;
+  return snapshot.includes('@') ? snapshot : `${volume}@${snapshot}`;
+}
+
+async function serveInFront(request: MountRequest, options: MountOptions): Promise<void> {
+  // Loaded only here: without -f the daemon does this work.
+  const { Supervisor } = await import('../mount/supervisor.js');
+  const supervisor = new Supervisor(request, (line) => process.stderr.write(line));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => supervisor.signal(signal));
+  }
+  report(await supervisor.start(), options);
+  const end = await supervisor.ended;
+  process.exit(end.outcome === 'clean' ? EXIT.success : EXIT.notClean);
 }
 
 /** `razorfs statsu` is a mount on the directory statsu to the parser; to its author it is something else. */
@@ -113,7 +133,8 @@ function report(mounted: MountReport, options: MountOptions): void {
   if (!mounted.recovery.clean) {
     lines.push(recoveryLine(mounted.recovery));
   }
-  lines.push(`${mounted.mountPoint} is mounted; its ${mounted.created ? 'new ' : ''}store is ${mounted.store}`);
+  const what = mounted.dataset === MAIN_NAME ? 'mounted' : `mounted with ${mounted.dataset}`;
+  lines.push(`${mounted.mountPoint} is ${what}; its ${mounted.created ? 'new ' : ''}store is ${mounted.store}`);
   printResult(options, mounted, lines);
   if (mounted.volatile !== null) {
     printWarning([
@@ -122,7 +143,7 @@ function report(mounted: MountReport, options: MountOptions): void {
       `To keep it, use a store on a disk: razorfs ${mounted.mountPoint} --store DIR`,
     ]);
   }
-  if (mounted.readOnlyReason !== '' && !options.readOnly) {
+  if (mounted.readOnlyReason !== '' && !options.readOnly && options.snapshot === undefined) {
     printWarning([`${mounted.mountPoint} is read-only: ${mounted.readOnlyReason}`]);
   }
 }

@@ -2,7 +2,7 @@
  * `razorfs status [MNT|STORE]`: what is mounted, how it is doing, and what somebody should do about it.
  */
 import { Command } from 'commander';
-import type { MountStatus } from '../mount/control-protocol.js';
+import type { MountStatus, ServedDataset } from '../mount/control-protocol.js';
 import type { IdleStore } from '../mount/idle-store.js';
 import { type MountState, survey, surveyMounts } from '../mount/survey.js';
 import { EXIT } from './exit-codes.js';
@@ -26,7 +26,7 @@ export function statusCommand(): Command {
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
     .action(async (target: string | undefined, options: OutputOptions) => {
-      const states = target === undefined ? await surveyMounts() : [await survey(target)];
+      const states = target === undefined ? await surveyMounts() : await survey(target);
       const lines = states.length === 0 ? ['No RazorFS file system is mounted.'] : states.flatMap(describe);
       printResult(options, { mounts: states }, lines);
       if (target !== undefined && states[0]?.state === 'not-mounted') {
@@ -42,11 +42,11 @@ const volatileWarning = (kind: string): string =>
 function describe(state: MountState): string[] {
   switch (state.state) {
     case 'mounted':
-      return [`${state.mountPoint}  mounted`, ...rows(statusRows(state.status))];
+      return [`${state.mountPoint}  mounted`, ...rows(statusRows(state))];
     case 'detached':
       return [
         `${state.mountPoint}  unmounted lazily, still in use`,
-        ...rows([...statusRows(state.status), ['to end it', `razorfs umount ${state.store}`]]),
+        ...rows([...statusRows(state), ['to end it', `razorfs umount ${state.store}`]]),
       ];
     case 'dead':
       return [
@@ -91,14 +91,21 @@ function idleRows(store: string, idle: IdleStore): [string, string][] {
   return result;
 }
 
-function statusRows(status: MountStatus): [string, string][] {
+function statusRows({
+  status,
+  mount,
+}: {
+  readonly status: MountStatus;
+  readonly mount: ServedDataset;
+}): [string, string][] {
   const { volume } = status;
   const { nodes, strings, packs, log } = volume.bytes;
   const label = volume.label === '' ? '' : ` "${volume.label}"`;
   const result: [string, string][] = [
     ['store', `${status.store}${label}`],
     ['uuid', volume.uuid],
-    ['used', `${formatBytes(volume.dataBytes)} in ${formatCount(volume.inodes)} inodes`],
+    [mount.type, mount.readOnly ? `${mount.dataset}, read-only` : mount.dataset],
+    ['used', `${formatBytes(mount.dataBytes)} in ${formatCount(mount.inodes)} inodes`],
     ['host files', `metadata ${formatBytes(nodes + strings)}, packs ${formatBytes(packs)}, log ${formatBytes(log)}`],
     ['durability', `${volume.durability}, commits every ${formatDuration(volume.commitIntervalMs)}`],
     ['recovery', volume.recovery.clean ? 'none was needed' : recoveryLine(volume.recovery)],

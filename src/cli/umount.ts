@@ -12,6 +12,7 @@ interface UmountOptions extends OutputOptions {
 const HELP = `
 Examples:
   razorfs umount /mnt/point            unmount, and wait until the store is clean
+  razorfs umount /data/project         the same for all mounts of a store
   razorfs umount --lazy /mnt/point     although it is in use: out of sight now, ended with its last user
 
 umount(8) and fusermount3 -u work as well; they return before the daemon has finished. A dead mount, which a killed
@@ -32,9 +33,12 @@ export function umountCommand(): Command {
 }
 
 function sentence(report: UnmountReport): string {
+  const all = report.mountPoints.join(', ');
   switch (report.outcome) {
     case 'clean':
-      return `${report.mountPoint} is unmounted; its store ${report.store} is clean`;
+      return `${all} ${report.mountPoints.length === 1 ? 'is' : 'are'} unmounted; its store ${report.store} is clean`;
+    case 'left':
+      return `${report.mountPoint} is unmounted; its store ${report.store} has other mounts`;
     case 'detached':
       return `${report.mountPoint} is out of sight; its store ${report.store} stays in use until the last user is gone`;
     case 'cleared':

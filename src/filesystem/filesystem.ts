@@ -32,6 +32,8 @@ export interface FileSystemOptions {
   readonly atime: AtimePolicy;
   /** Listing a directory does not move its atime, whatever the policy. */
   readonly nodiratime?: boolean;
+  /** Changes are durable before they return, whatever the store's durability. */
+  readonly sync?: boolean;
 }
 
 export class FileSystem implements FileSystemOperations {
@@ -42,11 +44,13 @@ export class FileSystem implements FileSystemOperations {
   readonly #xattrs: ExtendedAttributes;
   readonly #attributes: InodeAttributes;
   readonly #nodiratime: boolean;
+  readonly #sync: boolean;
   readonly #inode = new Inode();
 
   constructor(volume: Volume, options: FileSystemOptions) {
     this.#volume = volume;
     this.#nodiratime = options.nodiratime ?? false;
+    this.#sync = options.sync ?? false;
     this.#xattrs = new ExtendedAttributes(volume);
     this.#names = new Names(volume, this.#xattrs);
     this.#listing = new DirectoryListing(volume);
@@ -208,7 +212,7 @@ export class FileSystem implements FileSystemOperations {
   }
 
   pendingCommit(): Promise<void> | undefined {
-    return this.#volume.pendingCommit();
+    return this.#volume.pendingCommit(this.#sync);
   }
 
   wasApplied(request: number): boolean {

@@ -17,6 +17,10 @@ export const BODY = fuse_in_header.sizeof;
 const WORD = 0x1_0000_0000;
 /** Upper words from here on make numbers that JavaScript does not hold exactly (2^53). */
 const HIGH_LIMIT = 0x20_0000;
+/** Connections whose requests can be told from each other, by their number. */
+export const CONNECTIONS_MAX = 2 ** 12;
+/** Numbers that one connection's requests have before they begin again: kernels count by two, so these last for months. */
+const REQUESTS_MAX = 2 ** 41;
 
 /** Views of names up to this length that begin up to this byte are kept (LOOKUP 40, MKDIR 48, CREATE 56, and the like). */
 const KEPT_LENGTH_MAX = 255;
@@ -40,11 +44,14 @@ export class Request {
   uniqueHigh = 0;
   readonly caller: Caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0 };
 
+  /** Added to the kernel's numbers of requests. */
+  readonly #firstNumber: number;
   readonly #words: Uint32Array;
   readonly #views: Uint8Array[][] = [];
 
-  /** `capacity` in bytes, a multiple of 4. */
-  constructor(capacity: number) {
+  /** `capacity` in bytes, a multiple of 4. `connection`: the number of the connection that requests come from. */
+  constructor(capacity: number, connection = 0) {
+    this.#firstNumber = (connection % CONNECTIONS_MAX) * REQUESTS_MAX;
     this.bytes = new Uint8Array(capacity);
     this.#words = new Uint32Array(this.bytes.buffer);
     for (let offset = 0; offset <= KEPT_OFFSET_MAX; offset++) {
@@ -67,7 +74,7 @@ export class Request {
     caller.gid = words[GID]!;
     caller.pid = words[PID]!;
     const high = (this.uniqueHigh & ~FUSE_UNIQUE_RESEND_HIGH) >>> 0;
-    caller.request = high < HIGH_LIMIT ? high * WORD + this.uniqueLow : 0;
+    caller.request = high < HIGH_LIMIT ? this.#firstNumber + (high % (REQUESTS_MAX / WORD)) * WORD + this.uniqueLow : 0;
     return true;
   }
 

@@ -37,6 +37,8 @@ export interface ServiceOptions {
   readonly writebackCache: boolean;
   /** An earlier process has answered INIT on this connection. */
   readonly initialised: boolean;
+  /** Tells the requests of several mounts of one store apart. */
+  readonly connection?: number;
   readonly trace: FuseTrace;
   readonly failures: FailureLog;
   /** Sends a reply that was not given at once. */
@@ -53,7 +55,7 @@ export interface ServiceOptions {
 export class Service {
   readonly filesystem: FileSystemOperations;
   readonly options: ServiceOptions;
-  readonly request = new Request(MESSAGE_BYTES_MAX);
+  readonly request: Request;
   /** Where the answer to the present request goes; another object once a handler has taken it away. */
   reply = new Reply(MESSAGE_BYTES_MAX);
   /** For one call at a time. */
@@ -76,6 +78,7 @@ export class Service {
 
   constructor(options: ServiceOptions) {
     this.options = options;
+    this.request = new Request(MESSAGE_BYTES_MAX, options.connection);
     this.filesystem = options.filesystem;
     this.references = new References({
       filesystem: options.filesystem,

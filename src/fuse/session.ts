@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly filesystem: FileSystemOperations;
   /** An earlier process has answered INIT on this descriptor. */
   readonly initialised: boolean;
+  /** Tells the requests of several mounts of one store apart. */
+  readonly connection?: number;
   /** Let the kernel collect writes and write them back later; off for `-o writethrough`. The same over a connection's life. */
   readonly writebackCache: boolean;
   /** Where failures are told that are not the callers' doing. */
@@ -87,6 +89,7 @@ export class Session {
       filesystem: options.filesystem,
       writebackCache: options.writebackCache,
       initialised: options.initialised,
+      connection: options.connection ?? 0,
       trace: this.trace,
       failures: this.#failures,
       send: (reply, length) => this.#sendLater(reply, length),

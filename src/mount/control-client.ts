@@ -12,6 +12,8 @@ import {
   SocketDirectory,
 } from './control-protocol.js';
 import { MountError } from './mount-error.js';
+import type { MountReport, MountRequest } from './mount-request.js';
+import { RemoteError } from './serialised-error.js';
 
 /** How long a daemon may take to answer: it may be in the middle of a long directory or a slow disk. */
 const ANSWER_MS_MAX = 30_000;
@@ -21,9 +23,13 @@ export type DaemonEnd =
   | { readonly outcome: 'clean' }
   | { readonly outcome: 'failed' | 'unknown'; readonly error: string };
 
+/** How a mount ended: `left` when the daemon goes on with others. */
+export type MountEnd = DaemonEnd | { readonly outcome: 'left' };
+
 export class ControlClient {
   readonly #socket: Socket;
   readonly #waiting: ((answer: ControlAnswer | undefined) => void)[] = [];
+  readonly #unmounting = new Map<string, (end: MountEnd) => void>();
   /** Settles when the daemon has ended. */
   readonly ended: Promise<DaemonEnd>;
 
@@ -41,18 +47,30 @@ export class ControlClient {
     return socket === undefined ? undefined : new ControlClient(socket);
   }
 
-  /** The daemon's view of its mount; undefined when it ended meanwhile. Throws `no-answer` when it takes too long. */
+  /** The daemon's view of its store and mounts; undefined when it ended meanwhile. Throws `no-answer` when it takes too long. */
   async status(): Promise<MountStatus | undefined> {
     const answer = await this.#ask({ command: 'status' });
     return answer?.answer === 'status' ? answer.status : undefined;
   }
 
-  /** Asks the daemon to unmount and finish; await `ended` for the result. */
+  /** Asks the daemon to mount one more volume or snapshot. Undefined when it ended meanwhile; throws why it refused. */
+  async mount(request: MountRequest): Promise<MountReport | undefined> {
+    const answer = await this.#ask({ command: 'mount', request });
+    if (answer?.answer === 'failed') throw new RemoteError(answer.error);
+    return answer?.answer === 'mounted' ? answer.report : undefined;
+  }
+
+  /** Resolves when one of the mounts has ended, and the daemon, if it was the last one. */
+  unmounted(mountPoint: string): Promise<MountEnd> {
+    return Promise.race([this.ended, new Promise<MountEnd>((resolve) => this.#unmounting.set(mountPoint, resolve))]);
+  }
+
+  /** Asks the daemon to unmount everything and finish; await `ended` for the result. */
   async stop(): Promise<void> {
     await this.#ask({ command: 'stop' });
   }
 
-  /** Asks the daemon to hand its mount over to a new process; await `ended` for its end. */
+  /** Asks the daemon to hand its mounts over to a new process; await `ended` for its end. */
   async restart(): Promise<void> {
     await this.#ask({ command: 'restart' });
   }
@@ -98,6 +116,9 @@ export class ControlClient {
         const answer: ControlAnswer = JSON.parse(line);
         if (answer.answer === 'stopped') {
           end = answer.error === '' ? { outcome: 'clean' } : { outcome: 'failed', error: answer.error };
+        } else if (answer.answer === 'unmounted') {
+          const { mountPoint, error } = answer;
+          this.#unmounting.get(mountPoint)?.(error === '' ? { outcome: 'left' } : { outcome: 'failed', error });
         } else {
           this.#waiting.shift()?.(answer);
         }

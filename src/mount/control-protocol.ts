@@ -11,9 +11,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import type { VolatileKind } from '../store/volatile.js';
-import type { StoreStatus } from '../volume/options.js';
+import type { DatasetType } from '../volume/dataset.js';
+import type { Durability, StoreStatus } from '../volume/options.js';
 import type { ScrubStatus } from '../volume/scrub.js';
-import type { TransportName } from './mount-request.js';
+import type { MountReport, MountRequest, TransportName } from './mount-request.js';
+import type { SerialisedError } from './serialised-error.js';
 
 export const CONTROL_SOCKET = 'control.sock';
 
@@ -32,7 +34,12 @@ export interface RunRequest {
   readonly caller: { readonly uid: number; readonly gid: number };
 }
 
-export type ControlRequest = { readonly command: 'status' | 'stop' | 'restart' } | ScrubRequest | RunRequest;
+export type ControlRequest =
+  | { readonly command: 'status' | 'stop' | 'restart' }
+  /** Mounts one more volume or snapshot of the store. */
+  | { readonly command: 'mount'; readonly request: MountRequest }
+  | ScrubRequest
+  | RunRequest;
 
 export const CONTROL_COMMANDS: readonly ControlRequest['command'][] = [
   'status',
@@ -41,46 +48,73 @@ export const CONTROL_COMMANDS: readonly ControlRequest['command'][] = [
   'scrub',
   'scrub-status',
   'scrub-stop',
+  'mount',
   'run',
 ];
 
 export type ControlAnswer =
   | { readonly answer: 'status'; readonly status: MountStatus }
-  /** The mount is being taken down; `stopped` will follow. */
+  /** All mounts are being taken down; `stopped` will follow. */
   | { readonly answer: 'stopping' }
   /** The present scrub, or the last one of this process; null when there was none. */
   | { readonly answer: 'scrub'; readonly scrub: ScrubStatus | null }
   /** This process ends, and another goes on with the same mount. */
   | { readonly answer: 'restarting' }
+  | { readonly answer: 'mounted'; readonly report: MountReport }
+  | { readonly answer: 'failed'; readonly error: SerialisedError }
+  /** Not asked for: one of several mounts has ended. `error` is empty when all went well. */
+  | { readonly answer: 'unmounted'; readonly mountPoint: string; readonly error: string }
   /** The daemon has ended. `error` is empty when the store was left clean. */
   | { readonly answer: 'stopped'; readonly error: string }
   /** The command runs: frames follow. */
   | { readonly answer: 'running' }
   | { readonly answer: 'refused'; readonly message: string };
 
-/** What a serving process knows of its mount. */
+/** What a serving process knows of one of its mounts. */
+export interface ServedDataset {
+  readonly mountPoint: string;
+  /** The device number of the mount; empty when it was never seen. */
+  readonly device: string;
+  /** The name of what is shown: `volume`, or `volume@snapshot`. */
+  readonly dataset: string;
+  readonly type: DatasetType;
+  readonly readOnly: boolean;
+  readonly durability: Durability;
+  readonly inodes: number;
+  /** The sizes of its regular files, in bytes. */
+  readonly dataBytes: number;
+  /** Milliseconds since 1970: when the present process began to serve it. */
+  readonly mountedAtMs: number;
+  /**
+   * How many requests of each kind this process has had for it from the kernel, by the protocol's name for it (`LOOKUP`). Empty
+   * over fuse-native, where libfuse takes them.
+   */
+  readonly requests: Readonly<Record<string, number>>;
+}
+
+/** What a serving process knows of its store and mounts. */
 export interface MountStatus {
+  /** Of the first mount. */
   readonly mountPoint: string;
   readonly store: string;
   readonly pid: number;
   readonly transport: TransportName;
   /** The process that starts another in the place of this one when it dies. */
   readonly supervisorPid: number;
-  /** How often that has happened to this mount, and what became of the last one; empty when it never has. */
+  /** How often that has happened since the first mount, and what became of the last one; empty when it never has. */
   readonly restarts: number;
   readonly lastDeath: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   /** The kind of memory that the store lies in, and with which it goes when the machine stops; null for a disk. */
   readonly volatile: VolatileKind | null;
+  /** The store as a whole; durability is that of the first mount. */
   readonly volume: StoreStatus;
   /** RAM that the serving process has for itself (RssAnon, proc_pid_status(5)): without the mapped pages of the store. */
   readonly privateBytes: number;
-  /**
-   * How many requests of each kind this process has had from the kernel, by the protocol's name for it (`LOOKUP`). Empty over
-   * fuse-native, where libfuse takes them.
-   */
+  /** Of the first mount. */
   readonly requests: Readonly<Record<string, number>>;
+  readonly mounts: readonly ServedDataset[];
 }
 
 /** The longest line that either side takes, in characters. */

@@ -1,5 +1,5 @@
 /**
- * The daemon's side of the control socket. It holds no state of the mount: what it tells comes from the `ControlledMount`.
+ * The daemon's side of the control socket. It holds no state of the store: what it tells comes from the `ControlledStore`.
  *
  * It relies on the store's lock being held from `open` to `withdraw`, so that a socket found in the store belongs to a
  * process that is gone, and the socket that is removed is its own.
@@ -18,8 +18,10 @@ import {
   type RunRequest,
   SocketDirectory,
 } from './control-protocol.js';
+import type { MountReport, MountRequest } from './mount-request.js';
+import { serialiseError } from './serialised-error.js';
 
-/** How the service of a mount by one process ends: `restart` when another process goes on with it. */
+/** How the service of a store by one process ends: `restart` when another process goes on with it. */
 export type ServiceEnd =
   | { readonly outcome: 'clean' | 'restart' }
   | { readonly outcome: 'failed'; readonly error: string };
@@ -27,29 +29,33 @@ export type ServiceEnd =
 /** How long a client that does not read may delay the daemon's end. */
 const FAREWELL_MS_MAX = 1_000;
 
-export interface ControlledMount {
+export interface ControlledStore {
   status(): MountStatus;
-  /** Begins to take the mount down; returns at once. */
+  /** Mounts one more volume or snapshot. Throws StoreError, FuseError, MountError. */
+  mount(request: MountRequest): Promise<MountReport>;
+  /** Begins to take all mounts down; returns at once. */
   stop(reason: string): void;
-  /** Begins to hand the mount over to a new process; returns at once. */
+  /** Begins to hand the mounts over to a new process; returns at once. */
   restart(): void;
-  /** Begins a scrub that reads at most so many bytes a second, unless one is running. */
-  scrub(bytesPerSecond: number): void;
-  stopScrub(): void;
-  scrubStatus(): ScrubStatus | null;
+  readonly scrub: {
+    /** Begins a scrub that reads at most so many bytes a second, unless one is running. */
+    start(bytesPerSecond: number): void;
+    stop(): void;
+    status(): ScrubStatus | null;
+  };
   /** What a command needs that was given a mount point, or the store (empty). Throws MountError. */
   commandSurroundings(mountPoint: string): CommandSurroundings;
 }
 
 export class ControlServer {
   readonly #directory: SocketDirectory;
-  #mount: ControlledMount | undefined;
+  #store: ControlledStore | undefined;
   readonly #server: Server;
   readonly #clients = new Set<Socket>();
   readonly #commands: CommandServer;
   #isWithdrawn = false;
-  #becomeServed!: (mount: ControlledMount) => void;
-  readonly #served: Promise<ControlledMount> = new Promise((resolve) => {
+  #becomeServed!: (store: ControlledStore) => void;
+  readonly #served: Promise<ControlledStore> = new Promise((resolve) => {
     this.#becomeServed = resolve;
   });
 
@@ -66,10 +72,10 @@ export class ControlServer {
     return server;
   }
 
-  /** From now on, answers for `mount`. */
-  serve(mount: ControlledMount): void {
-    this.#mount = mount;
-    this.#becomeServed(mount);
+  /** From now on, answers for `store`. */
+  serve(store: ControlledStore): void {
+    this.#store = store;
+    this.#becomeServed(store);
   }
 
   async #listen(): Promise<void> {
@@ -102,6 +108,11 @@ export class ControlServer {
     await this.#commands.stop();
   }
 
+  /** Tells all clients something that they have not asked for. */
+  announce(answer: ControlAnswer): void {
+    for (const client of this.#clients) client.write(`${JSON.stringify(answer)}\n`);
+  }
+
   /** Tells all clients how the service ended and lets them go. */
   async dismiss(end: ServiceEnd): Promise<void> {
     const answer: ControlAnswer =
@@ -123,6 +134,7 @@ export class ControlServer {
 
   #receive(client: Socket): void {
     const lines = new LineSplitter();
+    let answered = Promise.resolve();
     this.#clients.add(client);
     client.on('close', () => this.#clients.delete(client));
     client.on('error', () => client.destroy());
@@ -132,10 +144,12 @@ export class ControlServer {
           const request = parseRequest(line);
           if (request?.command === 'run' && !this.#isWithdrawn) {
             client.off('data', onData);
-            void this.#served.then((mount) => this.#run(client, request, mount));
+            void this.#served.then((store) => this.#run(client, request, store));
             return;
           }
-          client.write(`${JSON.stringify(this.#answer(request))}\n`);
+          const answer = this.#answer(request);
+          // In the order of the requests.
+          answered = answered.then(async () => void client.write(`${JSON.stringify(await answer)}\n`));
         }
       } catch {
         client.destroy();
@@ -144,35 +158,41 @@ export class ControlServer {
     client.on('data', onData);
   }
 
-  #run(client: Socket, request: RunRequest, mount: ControlledMount): void {
+  #run(client: Socket, request: RunRequest, store: ControlledStore): void {
     this.#clients.delete(client);
     const answer: ControlAnswer = { answer: 'running' };
     client.write(`${JSON.stringify(answer)}\n`);
-    this.#commands.run(client, request, () => mount.commandSurroundings(request.mountPoint));
+    this.#commands.run(client, request, () => store.commandSurroundings(request.mountPoint));
   }
 
-  #answer(request: ControlRequest | undefined): ControlAnswer {
-    const mount = this.#mount;
-    if (mount === undefined) {
-      return { answer: 'refused', message: 'the mount is not ready yet' };
+  async #answer(request: ControlRequest | undefined): Promise<ControlAnswer> {
+    const store = this.#store;
+    if (store === undefined) {
+      return { answer: 'refused', message: 'the store is not ready yet' };
     }
     switch (request?.command) {
       case 'status':
-        return { answer: 'status', status: mount.status() };
+        return { answer: 'status', status: store.status() };
+      case 'mount':
+        try {
+          return { answer: 'mounted', report: await store.mount(request.request) };
+        } catch (error) {
+          return { answer: 'failed', error: serialiseError(error) };
+        }
       case 'stop':
-        mount.stop('asked for by a command');
+        store.stop('asked for by a command');
         return { answer: 'stopping' };
       case 'restart':
-        mount.restart();
+        store.restart();
         return { answer: 'restarting' };
       case 'scrub':
-        mount.scrub(request.bytesPerSecond);
-        return { answer: 'scrub', scrub: mount.scrubStatus() };
+        store.scrub.start(request.bytesPerSecond);
+        return { answer: 'scrub', scrub: store.scrub.status() };
       case 'scrub-stop':
-        mount.stopScrub();
-        return { answer: 'scrub', scrub: mount.scrubStatus() };
+        store.scrub.stop();
+        return { answer: 'scrub', scrub: store.scrub.status() };
       case 'scrub-status':
-        return { answer: 'scrub', scrub: mount.scrubStatus() };
+        return { answer: 'scrub', scrub: store.scrub.status() };
       case 'run':
       case undefined:
         return { answer: 'refused', message: 'not a request that this version knows' };
@@ -195,8 +215,9 @@ function parseRequest(line: string): ControlRequest | undefined {
       return typeof bytesPerSecond === 'number' && bytesPerSecond > 0 ? { command, bytesPerSecond } : undefined;
     }
     case 'run':
+    case 'mount':
       // Only the store's owner and root reach the socket, and commands check what they are given.
-      return value as RunRequest;
+      return value as ControlRequest;
     case undefined:
       return undefined;
     default:

@@ -22,6 +22,8 @@ export type MountErrorCode =
   | 'no-answer'
   /** The mount or its store belongs to another user. */
   | 'no-permission'
+  /** The store is being closed, or its process replaced. */
+  | 'ending'
   /** A command was given up before its end. */
   | 'interrupted'
   /** What programs have written could not be brought into the store. */

@@ -38,11 +38,21 @@ export class OpenedStore {
   readonly store: Store;
   /** The store was made by this opening. */
   readonly created: boolean;
+  /** It was opened to be read only, and does not become writable. */
+  readonly readOnly: boolean;
   readonly log: Logger;
   readonly #lock: StoreLock;
   readonly #logFile: LogFile;
 
-  private constructor(path: string, store: Store, created: boolean, log: Logger, lock: StoreLock, logFile: LogFile) {
+  private constructor(
+    { store: path, readOnly }: StoreRequest,
+    store: Store,
+    created: boolean,
+    log: Logger,
+    lock: StoreLock,
+    logFile: LogFile,
+  ) {
+    this.readOnly = readOnly;
     this.path = path;
     this.store = store;
     this.created = created;
@@ -83,7 +93,7 @@ export class OpenedStore {
         log,
         now: () => performance.timeOrigin + performance.now(),
       });
-      return new OpenedStore(store, opened, created, log, lock, logFile);
+      return new OpenedStore(request, opened, created, log, lock, logFile);
     } catch (error) {
       logFile.close();
       if (!isResumed) {

@@ -1,7 +1,6 @@
 /**
  * What happens to a serving process from outside of its mount: signals, and failures that nothing caught.
  */
-import type { ControlledMount } from './control-server.js';
 import type { Logger } from './log.js';
 
 /** As EX_SOFTWARE in sysexits.h. */
@@ -14,13 +13,13 @@ const EXIT_UNCAUGHT = 70;
  * After an uncaught failure the process ends at once, and keeps what it has on disk for recovery: what it has in memory can
  * be trusted no longer. Its supervisor starts another one.
  */
-export function watchProcess(mount: ControlledMount, log: Logger, hasTerminal: boolean): void {
+export function watchProcess(service: { stop(reason: string): void }, log: Logger, hasTerminal: boolean): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => mount.stop(signal));
+    process.on(signal, () => service.stop(signal));
   }
   process.on('SIGHUP', () => {
     if (hasTerminal) {
-      mount.stop('SIGHUP');
+      service.stop('SIGHUP');
     }
   });
   process.on('uncaughtException', (error, origin) => {

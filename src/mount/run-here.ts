@@ -2,7 +2,6 @@
  * Runs a command on a store that nobody serves: opens it under its lock, as a mount would, and closes it afterwards.
  */
 
-import { StoreError } from '../errors/store-error.js';
 import { Datasets } from '../volume/datasets.js';
 import { COMMIT_INTERVAL_MS_DEFAULT } from '../volume/options.js';
 import type { CommandIo } from './command-client.js';
@@ -11,7 +10,7 @@ import { storeCommand } from './commands/registry.js';
 import type { StoreMounts } from './commands/store-command.js';
 import type { RunRequest } from './control-protocol.js';
 import { OpenedStore } from './opened-store.js';
-import { directoryState, notAStore } from './store-directory.js';
+import { requireStore } from './store-directory.js';
 
 const NO_MOUNTS: StoreMounts = {
   mountPointOf: () => undefined,
@@ -51,21 +50,5 @@ export async function runHere(store: string, { name, args, caller }: RunRequest,
     });
   } finally {
     await opened.closeStore().finally(() => opened.release());
-  }
-}
-
-function requireStore(store: string): void {
-  switch (directoryState(store)) {
-    case 'store':
-      return;
-    case 'other':
-      throw notAStore(store);
-    case 'empty':
-    case 'missing':
-      throw new StoreError(
-        'not-a-store',
-        `${store} is neither a RazorFS mount nor a store.`,
-        'razorfs status   lists what is mounted.',
-      );
   }
 }

@@ -100,3 +100,20 @@ export function notAStore(directory: string): StoreError {
     'Name an empty or new directory for the store.',
   );
 }
+
+/** Throws StoreError where there is no store. */
+export function requireStore(store: string): void {
+  switch (directoryState(store)) {
+    case 'store':
+      return;
+    case 'other':
+      throw notAStore(store);
+    case 'empty':
+    case 'missing':
+      throw new StoreError(
+        'not-a-store',
+        `${store} is neither a RazorFS mount nor a store.`,
+        'razorfs status   lists what is mounted.',
+      );
+  }
+}

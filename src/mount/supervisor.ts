@@ -1,9 +1,9 @@
 /**
- * The supervisor of a mount: has a worker serve it, and when that dies (kill -9, out of memory, a bug) starts another one, which
- * recovers the store and goes on. Programs that use the mount see a pause.
+ * The supervisor of a store and its mounts: has a worker serve them, and when that dies (kill -9, out of memory, a bug) starts
+ * another one, which recovers the store and goes on. Programs that use the mounts see a pause.
  *
- * It holds what must not go with a worker: the /dev/fuse descriptor, whose closing would end the mount, and the store's lock. Beyond
- * that it does nothing, so that nothing can make it die.
+ * It holds what must not go with a worker: the /dev/fuse descriptors, whose closing would end the mounts, and the store's lock.
+ * Beyond that it does nothing, so that nothing can make it die.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
@@ -18,7 +18,7 @@ import { MountError } from './mount-error.js';
 import type { MountReport, MountRequest } from './mount-request.js';
 import { RemoteError } from './serialised-error.js';
 import { detachInChild } from './start-detach.js';
-import type { Deaths, InheritedMount, WorkerMessage, WorkerRequest } from './worker-protocol.js';
+import type { Deaths, InheritedMount, InheritedStore, WorkerMessage, WorkerRequest } from './worker-protocol.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 /** The descriptors that a worker inherits behind its standard files and the IPC channel. */
@@ -33,21 +33,15 @@ interface WorkerEnd {
   readonly errorOutput: string;
 }
 
-/** What must not go with a worker. */
-interface SharedDescriptors {
-  readonly fuse: number;
-  readonly lock: number;
-}
-
 export class Supervisor {
   readonly #request: MountRequest;
   readonly #terminal: Terminal | undefined;
   readonly #deathWatch: DeathWatch;
   #worker: ChildProcess | undefined;
   #deaths: Deaths = { count: 0, last: '' };
-  /** Undefined where the mount ends with its worker. */
-  #descriptors: SharedDescriptors | undefined;
-  /** Resolves when the mount has ended for good. It never rejects. */
+  #lock: number | undefined;
+  readonly #mounts = new Map<number, InheritedMount>();
+  /** Resolves when the last mount has ended for good. It never rejects. */
   #ended: Promise<ServiceEnd> | undefined;
 
   /** `terminal` receives what the log says, where somebody watches. */
@@ -59,26 +53,13 @@ export class Supervisor {
 
   /** Mounts. Resolves when programs can use the mount; throws what stood in the way. */
   async start(): Promise<MountReport> {
-    const pair = socketPair();
-    if (typeof pair === 'number') {
-      throw new MountError('daemon-failed', `A socket cannot be made: ${errnoName(pair)}.`);
-    }
-    const [ours, theirs] = pair;
-    try {
-      const { ready, ended } = this.#startWorker([theirs], { socket: FIRST_INHERITED });
-      const report = await ready;
-      if (this.#request.transport === 'kernel') {
-        this.#descriptors = { fuse: receiveFileDescriptor(ours), lock: receiveFileDescriptor(ours) };
-      }
-      this.#ended = this.#supervise(ended);
-      return report;
-    } finally {
-      closeSync(ours);
-      closeSync(theirs);
-    }
+    const { ready, ended } = this.#startWorker();
+    const report = await ready;
+    this.#ended = this.#supervise(ended);
+    return report;
   }
 
-  /** Resolves when the mount has ended for good. It never rejects. */
+  /** Resolves when the last mount has ended for good. It never rejects. */
   get ended(): Promise<ServiceEnd> {
     return this.#ended ?? Promise.resolve({ outcome: 'clean' });
   }
@@ -107,49 +88,74 @@ export class Supervisor {
           return this.#giveUp(`the serving process died ${often} ${this.#deaths.last}`);
         }
       }
-      if (this.#descriptors === undefined) {
+      if (this.#request.transport === 'fuse-native') {
         return this.#giveUp(
           `the serving process died by ${this.#deaths.last}, and a mount over fuse-native ends with it`,
         );
       }
-      ended = this.#startSuccessor(this.#descriptors);
+      ended = this.#startSuccessor();
     }
   }
 
-  #startSuccessor({ fuse, lock }: SharedDescriptors): Promise<WorkerEnd> {
-    const inherited: InheritedMount = { fuse: FIRST_INHERITED, lock: FIRST_INHERITED + 1, deaths: this.#deaths };
-    const { ready, ended } = this.#startWorker([fuse, lock], { inherited });
+  #startSuccessor(): Promise<WorkerEnd> {
+    const { ready, ended } = this.#startWorker();
     // A successor that cannot go on has died, and why is in its end.
     ready.catch(() => undefined);
     return ended;
   }
 
-  /** Ends the mount, because going on is hopeless, and says why. */
+  #drop(id: number): void {
+    const mount = this.#mounts.get(id);
+    if (mount === undefined) return;
+    this.#mounts.delete(id);
+    closeSync(mount.fuse);
+  }
+
+  /** Ends the mounts, because going on is hopeless, and says why. */
   async #giveUp(error: string): Promise<ServiceEnd> {
-    const { mountPoint, store } = this.#request;
+    const { store, mountPoint, transport } = this.#request;
     const logFile = new LogFile(path.join(store, LOG_FILE));
-    openLog(logFile, this.#terminal).fatal({ mountPoint, deaths: this.#deaths }, `${error}: unmounting`);
+    openLog(logFile, this.#terminal).fatal({ deaths: this.#deaths }, `${error}: unmounting`);
     logFile.close();
-    await detachInChild(mountPoint, true);
-    if (this.#descriptors !== undefined) {
-      closeSync(this.#descriptors.fuse);
+    if (transport === 'fuse-native') await detachInChild(mountPoint, true);
+    for (const { fuse, description } of this.#mounts.values()) {
+      await detachInChild(description.mountPoint, true);
+      closeSync(fuse);
     }
     return { outcome: 'failed', error };
   }
 
-  #startWorker(
-    inherited: readonly number[],
-    details: Omit<WorkerRequest, 'request' | 'terminal'>,
-  ): { readonly ready: Promise<MountReport>; readonly ended: Promise<WorkerEnd> } {
-    // The paths are arguments for the sake of ps(1) only; the request itself goes over the channel.
+  /** Starts a worker that serves what there is, or mounts what was asked for when there is nothing yet. */
+  #startWorker(): { readonly ready: Promise<MountReport>; readonly ended: Promise<WorkerEnd> } {
+    const pair = socketPair();
+    if (typeof pair === 'number') {
+      throw new MountError('daemon-failed', `A socket cannot be made: ${errnoName(pair)}.`);
+    }
+    const [ours, theirs] = pair;
+    const descriptors = [theirs];
+    const inherit = (fd: number): number => FIRST_INHERITED + descriptors.push(fd) - 1;
+    const inherited: InheritedStore | undefined =
+      this.#lock === undefined
+        ? undefined
+        : {
+            lock: inherit(this.#lock),
+            mounts: [...this.#mounts.values()].map(({ fuse, description }) => ({ fuse: inherit(fuse), description })),
+            deaths: this.#deaths,
+          };
     const worker = spawn(process.execPath, [WORKER, this.#request.mountPoint, this.#request.store], {
       cwd: '/',
       // Ctrl-C at a terminal reaches the supervisor alone, which passes it on.
       detached: this.#terminal !== undefined,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...inherited],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...descriptors],
     });
+    closeSync(theirs);
     this.#worker = worker;
-    const message: WorkerRequest = { request: this.#request, terminal: this.#terminal !== undefined, ...details };
+    const message: WorkerRequest = {
+      request: this.#request,
+      terminal: this.#terminal !== undefined,
+      socket: FIRST_INHERITED,
+      ...(inherited === undefined ? {} : { inherited }),
+    };
     worker.send(message, () => undefined);
     let errorOutput = '';
     worker.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -161,6 +167,15 @@ export class Supervisor {
     const ready = new Promise<MountReport>((resolve, reject) => {
       worker.on('message', (said: WorkerMessage) => {
         switch (said.kind) {
+          case 'lock':
+            this.#lock = receiveFileDescriptor(ours);
+            break;
+          case 'mounted':
+            this.#mounts.set(said.mount.id, { fuse: receiveFileDescriptor(ours), description: said.mount });
+            break;
+          case 'unmounted':
+            this.#drop(said.id);
+            break;
           case 'ready':
             resolve(said.report);
             break;
@@ -178,7 +193,10 @@ export class Supervisor {
     });
     const ended = new Promise<WorkerEnd>((resolve) => {
       worker.once('error', (error) => resolve({ end, how: error.message, errorOutput: '' }));
-      worker.once('close', (code, signal) => {
+      worker.once('close', async (code, signal) => {
+        // What it had said last is heard first.
+        if (worker.connected) await new Promise((heard) => worker.once('disconnect', heard));
+        closeSync(ours);
         const how = failure || (signal ?? `exit code ${code}`);
         resolve({ end, how, errorOutput: this.#terminal === undefined ? errorOutput.trim() : '' });
       });

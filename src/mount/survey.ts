@@ -2,7 +2,7 @@
  * What is mounted, and in which state: the kernel's list of mounts, put together with what the daemons say.
  */
 import { ControlClient } from './control-client.js';
-import type { MountStatus } from './control-protocol.js';
+import type { MountStatus, ServedDataset } from './control-protocol.js';
 import { describeIdleStore, type IdleStore } from './idle-store.js';
 import { livenessOf } from './liveness.js';
 import { MountError } from './mount-error.js';
@@ -11,10 +11,18 @@ import { mountPointPath, storePath } from './paths.js';
 import { directoryState, notAStore } from './store-directory.js';
 import { explainStoreFailure } from './store-failure.js';
 
+/** A mount that a daemon serves. What the status has of its first mount is that of this one. */
+interface ServedState {
+  readonly mountPoint: string;
+  readonly store: string;
+  readonly mount: ServedDataset;
+  readonly status: MountStatus;
+}
+
 export type MountState =
-  | { readonly state: 'mounted'; readonly mountPoint: string; readonly store: string; readonly status: MountStatus }
+  | (ServedState & { readonly state: 'mounted' })
   /** Unmounted lazily: the daemon serves those who still have files open. */
-  | { readonly state: 'detached'; readonly mountPoint: string; readonly store: string; readonly status: MountStatus }
+  | (ServedState & { readonly state: 'detached' })
   /** The daemon has died and left the mount behind. */
   | { readonly state: 'dead'; readonly mountPoint: string; readonly store: string }
   /** Mounted, but its daemon could not be asked. */
@@ -26,26 +34,26 @@ export async function surveyMounts(): Promise<MountState[]> {
   return Promise.all(razorfsMounts().map(stateOfMount));
 }
 
-/** The mount, or the store, that `target` names. Throws `not-mounted` or `not-a-store` when it is neither. */
-export async function survey(target: string): Promise<MountState> {
+/** The mount, or the store with all its mounts, that `target` names. Throws `not-mounted` or `not-a-store` when it is neither. */
+export async function survey(target: string): Promise<MountState[]> {
   const entry = mountAt(mountPointPath(target));
   if (entry?.type === FILE_SYSTEM_TYPE) {
-    return stateOfMount(entry);
+    return [await stateOfMount(entry)];
   }
   const store = storePath(target);
-  const [mounted] = mountsOfStore(store);
-  if (mounted !== undefined) {
-    return stateOfMount(mounted);
-  }
+  const inSight = await Promise.all(mountsOfStore(store).map(stateOfMount));
   switch (directoryState(store)) {
     case 'store': {
-      const status = await askDaemon(store);
-      return status === undefined
-        ? { state: 'not-mounted', store, idle: idleStore(store) }
-        : { state: 'detached', mountPoint: status.mountPoint, store, status };
+      const status = inSight.some(({ state }) => state === 'dead') ? undefined : await askDaemon(store);
+      const seen = inSight.map((state) => ('mount' in state ? state.mount.device : ''));
+      const hidden = (status?.mounts ?? []).filter(({ device }) => !seen.includes(device));
+      const detached = hidden.map((mount): MountState => ({ state: 'detached', ...servedState(status!, mount) }));
+      const states = [...inSight, ...detached];
+      return states.length > 0 ? states : [{ state: 'not-mounted', store, idle: idleStore(store) }];
     }
     case 'empty':
     case 'missing':
+      if (inSight.length > 0) return inSight;
       throw new MountError(
         'not-mounted',
         `Nothing is mounted at ${target}, and it is not a store.`,
@@ -55,6 +63,18 @@ export async function survey(target: string): Promise<MountState> {
       throw notAStore(store);
   }
 }
+
+const servedState = (status: MountStatus, mount: ServedDataset): ServedState => ({
+  mountPoint: mount.mountPoint,
+  store: status.store,
+  mount,
+  status: {
+    ...status,
+    mountPoint: mount.mountPoint,
+    requests: mount.requests,
+    volume: { ...status.volume, durability: mount.durability },
+  },
+});
 
 function idleStore(store: string): IdleStore {
   try {
@@ -68,8 +88,9 @@ async function stateOfMount(entry: MountEntry): Promise<MountState> {
   const { mountPoint, source: store } = entry;
   try {
     const status = await askDaemon(store);
-    if (status !== undefined) {
-      return { state: 'mounted', mountPoint, store, status };
+    const mount = status?.mounts.find(({ device }) => device === entry.device);
+    if (status !== undefined && mount !== undefined) {
+      return { state: 'mounted', ...servedState(status, mount) };
     }
   } catch (error) {
     return { state: 'unknown', mountPoint, store, reason: error instanceof Error ? error.message : String(error) };

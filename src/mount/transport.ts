@@ -19,6 +19,8 @@ export interface Transport {
   readonly ended: Promise<SessionEnd>;
   /** Takes no more requests. The mount stays as long as its descriptor is open. */
   stop(): Promise<SessionEnd>;
+  /** Tells the kernel that something is no more as it knows it (fuse/notify.ts). Resolves with the positive errno, 0 for none. */
+  notify(notification: Uint8Array): Promise<number>;
   /** How many requests of each kind there were so far, by the protocol's name; empty over fuse-native, where libfuse takes them. */
   requests(): Readonly<Record<string, number>>;
   /** Lets go of the kernel, once `ended` has resolved: whoever still waits for an answer gets ENOTCONN. */
@@ -30,6 +32,7 @@ export const kernelTransport = (connection: Connection, session: Session): Trans
   descriptor: connection.mount,
   ended: session.ended,
   stop: () => session.stop(),
+  notify: (notification) => session.notify(notification),
   requests: () => session.trace.report(),
   close: () => connection.close(),
 });
@@ -58,6 +61,8 @@ export async function startFuseNative(
     descriptor: undefined,
     ended: session.ended,
     stop: () => session.stop(),
+    // Libfuse 2 is given no way: what the kernel knows, it believes for a second.
+    notify: () => Promise.resolve(0),
     requests: () => ({}),
     // libfuse has closed it, or does so when this process ends.
     close: () => undefined,

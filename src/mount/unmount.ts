@@ -15,12 +15,14 @@ const USERS_NAMED_MAX = 5;
 
 export interface UnmountReport {
   readonly mountPoint: string;
+  /** All that were unmounted: several when the store was named. */
+  readonly mountPoints: readonly string[];
   readonly store: string;
   /**
-   * `clean`: the daemon has finished and the store is clean. `detached`: out of sight, the daemon ends with the last user.
+   * `clean`: the daemon has finished and the store is clean. `left`: the daemon goes on with other mounts of it. `detached`: out of sight, the daemon ends with the last user.
    * `cleared`: it was a dead mount, whose daemon had ended before.
    */
-  readonly outcome: 'clean' | 'detached' | 'cleared';
+  readonly outcome: 'clean' | 'left' | 'detached' | 'cleared';
 }
 
 /** Unmounts what `target` names: a mount point, or a store that a daemon serves. */
@@ -46,20 +48,28 @@ export async function unmount(target: string, lazy: boolean): Promise<UnmountRep
 }
 
 async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boolean): Promise<UnmountReport> {
-  detach(entry.mountPoint, lazy);
   const { mountPoint, source: store } = entry;
+  // Asked for first, so that it is not missed; nothing waits for it where unmounting is refused.
+  const unmounted = client.unmounted(mountPoint);
+  detach(mountPoint, lazy);
+  const report = { mountPoint, mountPoints: [mountPoint], store };
   if (lazy) {
-    return { mountPoint, store, outcome: 'detached' };
+    return { ...report, outcome: 'detached' };
   }
-  checkEnd(await client.ended, store);
-  return { mountPoint, store, outcome: 'clean' };
+  const end = await unmounted;
+  if (end.outcome === 'left') {
+    return { ...report, outcome: 'left' };
+  }
+  checkEnd(end, store);
+  return { ...report, outcome: 'clean' };
 }
 
 /** A mount whose daemon does not listen: it has died, or the mount was made under another source name. */
 function unmountUnserved(entry: MountEntry, lazy: boolean): UnmountReport {
   const dead = livenessOf(entry.mountPoint) === 'dead';
   detach(entry.mountPoint, lazy || dead);
-  return { mountPoint: entry.mountPoint, store: entry.source, outcome: dead ? 'cleared' : 'detached' };
+  const { mountPoint, source: store } = entry;
+  return { mountPoint, mountPoints: [mountPoint], store, outcome: dead ? 'cleared' : 'detached' };
 }
 
 /** A daemon can be without a mount: after a lazy unmount, while its last user is still there. */
@@ -70,10 +80,10 @@ async function stopDaemonOf(target: string): Promise<UnmountReport> {
     throw new MountError('not-mounted', `${target} is not mounted.`, 'razorfs status   lists what is.');
   }
   try {
-    const mountPoint = (await client.status())?.mountPoint ?? '';
+    const mountPoints = (await client.status())?.mounts.map(({ mountPoint }) => mountPoint) ?? [];
     await client.stop();
     checkEnd(await client.ended, store);
-    return { mountPoint, store, outcome: 'clean' };
+    return { mountPoint: mountPoints[0] ?? '', mountPoints, store, outcome: 'clean' };
   } finally {
     client.close();
   }

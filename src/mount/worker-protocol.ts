@@ -1,39 +1,53 @@
 /**
- * What a supervisor and the worker that serves its mount say to each other, over the IPC channel of child_process.
+ * What a supervisor and the worker that serves its mounts say to each other, over the IPC channel of child_process.
  *
- * The first worker mounts, and shares its descriptors with the supervisor over a Unix socket (SCM_RIGHTS): first the one of
- * /dev/fuse, then the store's lock. Each later worker inherits both. Over fuse-native, where the mount ends with its worker, nothing
- * is shared.
+ * A worker shares its descriptors with the supervisor over a Unix socket (SCM_RIGHTS): before each message `lock` and `mounted` it
+ * sends the descriptor that the message is about. Each later worker inherits all that the supervisor has.
  */
 import type { ServiceEnd } from './control-server.js';
-import type { MountReport, MountRequest } from './mount-request.js';
+import type { MountDescription, MountReport, MountRequest } from './mount-request.js';
 import type { SerialisedError } from './serialised-error.js';
 
-/** How often processes that served a mount have died, and how the last one did: `SIGKILL`, `exit code 70`; empty for none. */
+/** How often processes that served a store have died, and how the last one did: `SIGKILL`, `exit code 70`; empty for none. */
 export interface Deaths {
   readonly count: number;
   readonly last: string;
 }
 
-/** A mount that another process has served. */
 export interface InheritedMount {
-  /** Descriptors. */
+  /** The descriptor of /dev/fuse. */
   readonly fuse: number;
+  readonly description: MountDescription;
+}
+
+/**
+ * A store that another process has served. Mounts over fuse-native end with the process that serves them: none is among these.
+ */
+export interface InheritedStore {
+  /** The descriptor of the lock. */
   readonly lock: number;
+  readonly mounts: readonly InheritedMount[];
   readonly deaths: Deaths;
 }
 
 /** The supervisor's only message. */
 export interface WorkerRequest {
+  /** The first mount, for which the store was opened. */
   readonly request: MountRequest;
   /** Somebody watches: log lines go to standard error too. */
   readonly terminal: boolean;
-  /** The descriptor of the socket over which a first worker shares its descriptors. */
-  readonly socket?: number;
-  readonly inherited?: InheritedMount;
+  /** The descriptor of the socket over which a worker shares its descriptors. */
+  readonly socket: number;
+  readonly inherited?: InheritedStore;
 }
 
 export type WorkerMessage =
+  /** The store's lock has been sent over the socket. */
+  | { readonly kind: 'lock' }
+  /** The /dev/fuse of a mount has been sent over the socket. */
+  | { readonly kind: 'mounted'; readonly mount: MountDescription }
+  /** A mount has ended. */
+  | { readonly kind: 'unmounted'; readonly id: number }
   | { readonly kind: 'ready'; readonly report: MountReport }
   | { readonly kind: 'failed'; readonly error: SerialisedError }
   | { readonly kind: 'ended'; readonly end: ServiceEnd };

@@ -1,14 +1,16 @@
 /**
- * The worker's program: serves one mount for its supervisor, until the mount has ended or another worker is to go on with it.
+ * The worker's program: serves a store and its mounts for its supervisor, until the last mount has ended or another worker is to
+ * go on with them.
  */
 import { errnoName, sendFileDescriptor } from '../native/addon.js';
 import { serialiseError } from './serialised-error.js';
-import { resume, type ServedMount, serve } from './serve.js';
+import { resume, serve } from './serve.js';
+import type { DescriptorKeeper, ServedStore } from './served-store.js';
 import type { WorkerMessage, WorkerRequest } from './worker-protocol.js';
 
 function tell(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
-    // Without its supervisor a worker goes on: the mount has its users.
+    // Without its supervisor a worker goes on: the mounts have their users.
     if (process.send === undefined || !process.connected) {
       resolve();
       return;
@@ -17,34 +19,53 @@ function tell(message: WorkerMessage): Promise<void> {
   });
 }
 
-/** Gives the supervisor what it needs to go on without this process, where that is possible. */
-function share(mount: ServedMount, socket: number): void {
-  if (mount.descriptors === undefined) {
-    return;
+/** Gives the supervisor what it needs to go on without this process. */
+class Supervision implements DescriptorKeeper {
+  readonly #socket: number;
+
+  constructor(socket: number) {
+    this.#socket = socket;
   }
-  const { fuse, lock } = mount.descriptors;
-  for (const fd of [fuse, lock]) {
-    const result = sendFileDescriptor(socket, fd);
+
+  async #share(fd: number, message: WorkerMessage): Promise<void> {
+    if (!process.connected) return;
+    const result = sendFileDescriptor(this.#socket, fd);
     if (result < 0) {
-      throw new Error(`the supervisor cannot be given the mount: ${errnoName(result)}`);
+      throw new Error(`the supervisor cannot be given a descriptor: ${errnoName(result)}`);
     }
+    await tell(message);
+  }
+
+  keepLock(fd: number): Promise<void> {
+    return this.#share(fd, { kind: 'lock' });
+  }
+
+  keepMount(...[fd, mount]: Parameters<DescriptorKeeper['keepMount']>): Promise<void> {
+    return this.#share(fd, { kind: 'mounted', mount });
+  }
+
+  dropMount(id: number): void {
+    void tell({ kind: 'unmounted', id });
   }
 }
 
 async function run({ request, terminal, socket, inherited }: WorkerRequest): Promise<void> {
   const print = terminal ? (line: string): void => void process.stderr.write(line) : undefined;
-  let mount: ServedMount;
+  const keeper = new Supervision(socket);
+  let service: ServedStore;
   try {
-    mount = inherited === undefined ? await serve(request, print) : await resume(request, inherited, print);
-    if (socket !== undefined) {
-      share(mount, socket);
+    if (inherited === undefined) {
+      const served = await serve(request, keeper, print);
+      service = served.service;
+      await tell({ kind: 'ready', report: served.report });
+    } else {
+      service = await resume(request, inherited, keeper, print);
     }
   } catch (error) {
     await tell({ kind: 'failed', error: serialiseError(error) });
     return;
   }
-  await tell({ kind: 'ready', report: mount.report });
-  await tell({ kind: 'ended', end: await mount.ended });
+  await tell({ kind: 'ended', end: await service.ended });
 }
 
 // Modes of new files come with the client's umask applied; this process' own must not take more away.

@@ -130,25 +130,30 @@ export class Datasets {
 
   /** Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. */
   async destroy(dataset: Dataset): Promise<void> {
-    const holds = holdsOf(dataset);
-    if (holds.length > 0) {
-      throw new StoreError(
-        'held',
-        `"${this.nameOf(dataset)}" is held (${holds.join(', ')}).`,
-        'Release it first: razorfs snapshot release',
-      );
-    }
-    if (dataset.type === 'volume') this.#checkDestroyable(dataset);
+    if (dataset.type === 'volume') this.checkDestroyable(dataset, []);
+    else this.#checkNotHeld(dataset);
     await this.#perform({ type: 'destroy', id: dataset.id });
   }
 
-  #checkDestroyable({ id, name }: Dataset): void {
+  #checkNotHeld(snapshot: Dataset): void {
+    const holds = holdsOf(snapshot);
+    if (holds.length === 0) return;
+    throw new StoreError(
+      'held',
+      `"${this.nameOf(snapshot)}" is held (${holds.join(', ')}).`,
+      'Release it first: razorfs snapshot release',
+    );
+  }
+
+  /** Refuses a volume that cannot be destroyed once these snapshots of it have been. */
+  checkDestroyable({ id, name }: Dataset, snapshots: readonly Dataset[]): void {
+    for (const snapshot of snapshots) this.#checkNotHeld(snapshot);
     if (name === MAIN_NAME) {
       throw new StoreError('in-use', `The volume "${MAIN_NAME}" is part of every store.`, 'Destroy the store instead.');
     }
-    const count = this.#store.state.catalog.snapshots(id).length;
-    if (count > 0) {
-      throw new StoreError('in-use', `The volume "${name}" has ${count} snapshots.`, 'Destroy them first.');
+    const left = this.#store.state.catalog.snapshots(id).filter((snapshot) => !snapshots.includes(snapshot));
+    if (left.length > 0) {
+      throw new StoreError('in-use', `The volume "${name}" has snapshots: ${left.length}.`, 'Destroy them first.');
     }
   }
 

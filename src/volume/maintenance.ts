@@ -41,7 +41,8 @@ export class Maintenance {
   readonly #compactor: Compactor;
   readonly #reaper: Reaper;
   readonly #log: StoreLog;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
+  #commitIntervalMs: number;
   #checkpointLsn: Lsn;
   #checkpointAtMs = performance.now();
   #stopped = false;
@@ -63,8 +64,24 @@ export class Maintenance {
     this.#reaper = reaper;
     this.#log = log;
     this.#checkpointLsn = store.tail;
-    this.#timer = setInterval(() => this.#onInterval(), commitIntervalMs);
-    this.#timer.unref();
+    this.#commitIntervalMs = commitIntervalMs;
+    this.#timer = this.#startTimer();
+  }
+
+  get commitIntervalMs(): number {
+    return this.#commitIntervalMs;
+  }
+
+  /** Commits on this interval from now on. */
+  commitEvery(intervalMs: number): void {
+    if (this.#stopped || intervalMs === this.#commitIntervalMs) return;
+    this.#commitIntervalMs = intervalMs;
+    clearInterval(this.#timer);
+    this.#timer = this.#startTimer();
+  }
+
+  #startTimer(): NodeJS.Timeout {
+    return setInterval(() => this.#onInterval(), this.#commitIntervalMs).unref();
   }
 
   #onInterval(): void {

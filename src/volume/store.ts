@@ -198,15 +198,6 @@ export class Store implements MaintainedStore {
     return this.#options.now();
   }
 
-  /** A number for a new inode; it counts as used once an operation makes the inode. */
-  get nextIno(): Ino {
-    return this.state.counters.nextIno;
-  }
-
-  get nextBlob(): BlobId {
-    return this.state.counters.nextBlob;
-  }
-
   /** Logs and applies an operation that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing changed. */
   perform(volume: DatasetId, operation: Operation, request: number): void {
     this.assertWritable();
@@ -288,11 +279,16 @@ export class Store implements MaintainedStore {
     await this.#committer.commit(blobs);
   }
 
-  /** In sync durability, the commit that the last change must wait for; undefined when there is nothing to wait for. */
-  pendingCommit(): Promise<void> | undefined {
-    if (this.#options.durability !== 'sync' || this.#log.tail === this.#committedTail) return undefined;
+  /** In sync durability, of the store or of who asks, the commit that the last change must wait for; undefined for none. */
+  pendingCommit(sync: boolean): Promise<void> | undefined {
+    if (!(sync || this.#options.durability === 'sync') || this.#log.tail === this.#committedTail) return undefined;
     this.#committedTail = this.#log.tail;
     return this.commit('all');
+  }
+
+  /** Commits on this interval from now on. Milliseconds. */
+  commitEvery(intervalMs: number): void {
+    this.#maintenance?.commitEvery(intervalMs);
   }
 
   /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */
@@ -391,7 +387,7 @@ export class Store implements MaintainedStore {
       formatVersion: FORMAT_VERSION,
       mountCount: this.#mountCount,
       durability: this.#options.durability,
-      commitIntervalMs: this.#options.commitIntervalMs,
+      commitIntervalMs: this.#maintenance?.commitIntervalMs ?? this.#options.commitIntervalMs,
       readOnlyReason: this.#readOnlyReason,
       recovery: this.recovery,
     };

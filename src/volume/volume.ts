@@ -39,11 +39,11 @@ export class Volume {
 
   /** A number for a new inode; it counts as used once an operation makes the inode. */
   get nextIno(): Ino {
-    return this.store.nextIno;
+    return this.state.store.counters.nextIno;
   }
 
   get nextBlob(): BlobId {
-    return this.store.nextBlob;
+    return this.state.store.counters.nextBlob;
   }
 
   /** Whether a snapshot has the blob of a file too, which must then stay as it is. */
@@ -81,8 +81,8 @@ export class Volume {
   }
 
   /** In sync durability, the commit that the last change must wait for; undefined when there is nothing to wait for. */
-  pendingCommit(): Promise<void> | undefined {
-    return this.store.pendingCommit();
+  pendingCommit(sync: boolean): Promise<void> | undefined {
+    return this.store.pendingCommit(sync);
   }
 
   /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */

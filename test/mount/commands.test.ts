@@ -6,7 +6,7 @@ import { type CommandIo, runRemotely } from '../../src/mount/command-client.js';
 import type { CommandSurroundings } from '../../src/mount/command-server.js';
 import type { CommandContext, StoreCommand } from '../../src/mount/commands/store-command.js';
 import { connectToDaemon } from '../../src/mount/control-client.js';
-import { type ControlledMount, ControlServer } from '../../src/mount/control-server.js';
+import { type ControlledStore, ControlServer } from '../../src/mount/control-server.js';
 
 const CHUNK = 300_000;
 const CHUNKS = 100;
@@ -50,7 +50,7 @@ async function serving(t: Test): Promise<{ commands: Commands; server: ControlSe
   const store = t.testdir();
   const commands = new Commands();
   const server = await ControlServer.open(store, (name) => commands.table[name]);
-  server.serve({ commandSurroundings: () => ({}) as CommandSurroundings } as unknown as ControlledMount);
+  server.serve({ commandSurroundings: () => ({}) as CommandSurroundings } as unknown as ControlledStore);
   const ask: Ask = async (name, args = {}, io = {}) => {
     const socket = await connectToDaemon(store);
     return runRemotely(socket!, { command: 'run', name, args, mountPoint: '', caller: { uid: 1, gid: 2 } }, io);

@@ -5,9 +5,11 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import t from 'tap';
+import { StoreError } from '../../src/errors/store-error.js';
 import { ControlClient } from '../../src/mount/control-client.js';
 import { LineSplitter, type MountStatus, SocketDirectory } from '../../src/mount/control-protocol.js';
-import { type ControlledMount, ControlServer } from '../../src/mount/control-server.js';
+import { type ControlledStore, ControlServer } from '../../src/mount/control-server.js';
+import type { MountRequest } from '../../src/mount/mount-request.js';
 
 const STATUS: MountStatus = {
   mountPoint: '/mnt/é',
@@ -43,9 +45,22 @@ const STATUS: MountStatus = {
   },
   privateBytes: 1,
   requests: { LOOKUP: 1 },
+  mounts: [],
 };
 
-class StandIn implements ControlledMount {
+const REQUEST: MountRequest = {
+  mountPoint: '/mnt/other',
+  store: '/s',
+  label: '',
+  dataset: 'work',
+  durability: undefined,
+  commitIntervalMs: undefined,
+  readOnly: false,
+  options: '',
+  transport: 'kernel',
+};
+
+class StandIn implements ControlledStore {
   readonly stops: string[] = [];
   status(): MountStatus {
     return STATUS;
@@ -57,15 +72,14 @@ class StandIn implements ControlledMount {
   restart(): void {
     this.restarts++;
   }
-  rates: number[] = [];
-  scrub(bytesPerSecond: number): void {
-    this.rates.push(bytesPerSecond);
-  }
-  stopScrub(): void {
-    this.rates.push(0);
-  }
-  scrubStatus(): null {
-    return null;
+  readonly rates: number[] = [];
+  readonly scrub = {
+    start: (bytesPerSecond: number): void => void this.rates.push(bytesPerSecond),
+    stop: (): void => void this.rates.push(0),
+    status: (): null => null,
+  };
+  async mount({ dataset }: MountRequest): Promise<never> {
+    throw new StoreError('no-such-volume', `There is no ${dataset}.`, 'Look.');
   }
   commandSurroundings(): never {
     throw new Error('runs no commands');
@@ -188,4 +202,19 @@ t.test('nonsense is refused or cut off, and others are served on', async (t) => 
   client?.close();
   await server.withdraw();
   await server.dismiss({ outcome: 'clean' });
+});
+
+t.test('one of several mounts ends, and a refusal to mount reaches the client', async (t) => {
+  const store = t.testdir();
+  const [server] = await serving(store);
+  const client = await ControlClient.connect(store);
+  await t.rejects(client!.mount(REQUEST), { code: 'no-such-volume', message: 'There is no work.', advice: 'Look.' });
+  const [one, other, failing] = ['/mnt/1', '/mnt/2', '/mnt/3'].map((mountPoint) => client!.unmounted(mountPoint));
+  server.announce({ answer: 'unmounted', mountPoint: '/mnt/1', error: '' });
+  t.same(await one, { outcome: 'left' });
+  server.announce({ answer: 'unmounted', mountPoint: '/mnt/3', error: 'no space' });
+  t.same(await failing, { outcome: 'failed', error: 'no space' });
+  await server.withdraw();
+  await server.dismiss({ outcome: 'clean' });
+  t.same(await other, { outcome: 'clean' });
 });

@@ -103,6 +103,7 @@ async function killUnderLoad(t: Test, durability: Durability, kills: number): Pr
     mountPoint: place.mountPoint,
     store: place.store,
     label: '',
+    dataset: 'main',
     durability,
     commitIntervalMs: 1000,
     readOnly: false,

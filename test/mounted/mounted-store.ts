@@ -26,6 +26,7 @@ export class MountedStore extends Place {
       mountPoint: this.mountPoint,
       store: this.store,
       label: '',
+      dataset: 'main',
       durability: 'interval',
       commitIntervalMs: COMMIT_INTERVAL_MS_DEFAULT.interval,
       readOnly: false,

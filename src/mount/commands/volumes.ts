@@ -1,0 +1,88 @@
+/**
+ * Commands on volumes.
+ */
+import { StoreError } from '../../errors/store-error.js';
+import type { Dataset, DatasetType } from '../../volume/dataset.js';
+import { requireSnapshot } from './dataset-names.js';
+import type { CommandContext, StoreCommand } from './store-command.js';
+
+/** A volume as it is listed. */
+export interface VolumeReport {
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly createdMs: number;
+  readonly inodes: number;
+  /** The sizes of its files, in bytes. */
+  readonly dataBytes: number;
+  readonly snapshots: number;
+  /** The snapshot that it was made from or rolled back to last; null for none, or one that is gone. */
+  readonly origin: string | null;
+  /** Null where it is not mounted. */
+  readonly mountPoint: string | null;
+}
+
+function reportOf(volume: Dataset, { datasets, store, mounts }: CommandContext): VolumeReport {
+  const { name, createdMs, inodes, dataBytes, origin } = volume;
+  const from = origin === undefined ? undefined : store.state.catalog.get(origin);
+  return {
+    name,
+    createdMs,
+    inodes,
+    dataBytes,
+    snapshots: datasets.snapshots(name).length,
+    origin: from === undefined ? null : datasets.nameOf(from),
+    mountPoint: mounts.mountPointOf(volume.id) ?? null,
+  };
+}
+
+/** Makes a volume: empty, or a clone of `from`, a snapshot. */
+export const createVolume: StoreCommand<
+  { readonly name: string; readonly from: string | undefined },
+  VolumeReport
+> = async ({ name, from }, context) => {
+  const origin = from === undefined ? undefined : requireSnapshot(from, context);
+  return reportOf(await context.datasets.createVolume(name, origin, context.caller), context);
+};
+
+export const listVolumes: StoreCommand<object, { readonly volumes: readonly VolumeReport[] }> = async (_, context) => ({
+  volumes: context.datasets.volumes.map((volume) => reportOf(volume, context)),
+});
+
+/** Refuses what would take the files from under a mount. */
+export function checkNotMounted(dataset: Dataset, { datasets, mounts }: CommandContext): void {
+  const mountPoint = mounts.mountPointOf(dataset.id);
+  if (mountPoint === undefined) return;
+  throw new StoreError(
+    'in-use',
+    `The ${dataset.type} "${datasets.nameOf(dataset)}" is mounted at ${mountPoint}.`,
+    `Unmount it first: razorfs umount ${mountPoint}`,
+  );
+}
+
+/** Destroys a volume, and with `snapshots` those that it has. */
+export const destroyVolume: StoreCommand<
+  { readonly name: string; readonly snapshots: boolean },
+  { readonly name: string; readonly snapshots: readonly string[] }
+> = async ({ name, snapshots }, context) => {
+  const { datasets } = context;
+  const volume = datasets.volume(name);
+  checkNotMounted(volume, context);
+  const theirs = snapshots ? datasets.snapshots(name) : [];
+  for (const snapshot of theirs) checkNotMounted(snapshot, context);
+  // Refused before anything is gone.
+  datasets.checkDestroyable(volume, theirs);
+  const names = theirs.map((snapshot) => datasets.nameOf(snapshot));
+  for (const snapshot of theirs) await datasets.destroy(snapshot);
+  await datasets.destroy(volume);
+  return { name, snapshots: names };
+};
+
+export const renameVolume: StoreCommand<
+  { readonly name: string; readonly newName: string },
+  { readonly name: string }
+> = async ({ name, newName }, { datasets }) => {
+  await datasets.rename(datasets.volume(name), newName);
+  return { name: newName };
+};
+
+export type { DatasetType };

@@ -1,0 +1,40 @@
+/**
+ * From what a mount was asked for to what it will be: words and properties put together, and refused where they cannot be.
+ */
+import { StoreError } from '../errors/store-error.js';
+import { parseMountOptions } from '../fuse/mount-options.js';
+import type { Dataset } from '../volume/dataset.js';
+import { Datasets } from '../volume/datasets.js';
+import { COMMIT_INTERVAL_MS_DEFAULT } from '../volume/options.js';
+import type { MountDescription, MountRequest } from './mount-request.js';
+import type { OpenedStore } from './opened-store.js';
+
+export type MountPlan = Omit<MountDescription, 'id' | 'device'>;
+
+/** Decides on a mount. Throws StoreError, FuseError for `-o`. */
+export function planMount(request: MountRequest, { store, readOnly: isOpenedReadOnly }: OpenedStore): MountPlan {
+  const options = parseMountOptions(request.options);
+  const dataset = new Datasets(store).named(request.dataset);
+  const wantsWriting = !request.readOnly && !options.readOnly && dataset.type === 'volume';
+  if (wantsWriting && isOpenedReadOnly) throw openedReadOnly(dataset);
+  // With `sync` the kernel fsyncs after each write, but not after changes of names and attributes, and `dirsync` it leaves to the
+  // file system altogether (mount(8)).
+  const durability = options.sync || options.dirsync ? 'sync' : (request.durability ?? 'interval');
+  const readOnly = !wantsWriting || store.readOnlyReason !== '';
+  return {
+    mountPoint: request.mountPoint,
+    dataset: dataset.id,
+    readOnly,
+    durability,
+    commitIntervalMs: request.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT[durability],
+    options: { ...options, readOnly },
+    transport: request.transport,
+  };
+}
+
+const openedReadOnly = ({ name }: Dataset): StoreError =>
+  new StoreError(
+    'in-use',
+    `The volume "${name}" cannot be mounted for writing: the store is open read-only, for another mount.`,
+    'Unmount that first, or add --read-only.',
+  );

@@ -1,0 +1,208 @@
+/**
+ * One mount that this process serves: its connection to the kernel, the session on it, and the volume or snapshot that it shows.
+ *
+ * What it needs outlives the process: the description goes to the supervisor, and another process goes on with it (`resume`).
+ */
+import { Namespace } from '../filesystem/namespace.js';
+import { Connection } from '../fuse/connection.js';
+import { Session, type SessionEnd } from '../fuse/session.js';
+import type { FuseNative } from '../fuse-native/package.js';
+import type { Dataset } from '../volume/dataset.js';
+import { Datasets } from '../volume/datasets.js';
+import type { ServedDataset } from './control-protocol.js';
+import { flushInChild } from './flush.js';
+import type { Logger } from './log.js';
+import type { MountDescription } from './mount-request.js';
+import { mountAt } from './mount-table.js';
+import { mountUsers } from './mount-users.js';
+import type { OpenedStore } from './opened-store.js';
+import { detachInChild } from './start-detach.js';
+import { kernelTransport, startFuseNative, type Transport } from './transport.js';
+
+const USERS_LOGGED_MAX = 5;
+/** After it went out of sight, how long those who still have files open may go on before the mount ends under them. */
+const GRACE_MS = 10_000;
+
+export class ServedMount {
+  readonly description: MountDescription;
+  readonly dataset: Dataset;
+  readonly namespace: Namespace;
+  readonly #transport: Transport;
+  readonly #store: OpenedStore;
+  readonly #mountedAtMs = Date.now();
+  #isStopping = false;
+
+  /** Serves a mount that has just been made, or undoes it. `fd`: its /dev/fuse, which belongs to the mount from here on. */
+  static async start(description: MountDescription, fd: number, store: OpenedStore): Promise<ServedMount> {
+    const connection = new Connection(fd);
+    const namespace = namespaceOf(description, store);
+    const session = sessionOf(description, connection, namespace, store, false);
+    const mount = new ServedMount(description, store, namespace, kernelTransport(connection, session));
+    session.start();
+    try {
+      await session.ready;
+    } catch (error) {
+      await mount.undo();
+      throw error;
+    }
+    return mount;
+  }
+
+  /** Mounts over fuse-native, and serves that. Throws `FuseNativeError`. */
+  static async startNative(
+    fuseNative: FuseNative,
+    description: MountDescription,
+    store: OpenedStore,
+  ): Promise<ServedMount> {
+    const namespace = namespaceOf(description, store);
+    const { mountPoint, options } = description;
+    const transport = await startFuseNative(fuseNative, mountPoint, store.path, options, namespace, store.log);
+    const device = mountAt(mountPoint)?.device ?? '';
+    return new ServedMount({ ...description, device }, store, namespace, transport);
+  }
+
+  /** Goes on with a mount; the requests to which its former process owed a reply are asked for again. */
+  static async resume(description: MountDescription, fd: number, store: OpenedStore): Promise<ServedMount> {
+    const connection = new Connection(fd);
+    const namespace = namespaceOf(description, store);
+    const session = sessionOf(description, connection, namespace, store, true);
+    const mount = new ServedMount(description, store, namespace, kernelTransport(connection, session));
+    session.start();
+    const errno = await connection.askAgain(session);
+    if (errno !== 0) {
+      store.log.error({ errno }, 'requests under way could not be asked for again');
+    }
+    // What the former process had given up since its last checkpoint is there again.
+    if (mount.dataset.type === 'volume') {
+      void session.reconsider([...store.store.state.volumeOf(mount.dataset).orphans]);
+    }
+    return mount;
+  }
+
+  private constructor(description: MountDescription, store: OpenedStore, namespace: Namespace, transport: Transport) {
+    this.description = description;
+    this.dataset = datasetOf(description, store);
+    this.namespace = namespace;
+    this.#store = store;
+    this.#transport = transport;
+  }
+
+  /** Resolves when nothing is served any more. It never rejects. */
+  get ended(): Promise<SessionEnd> {
+    return this.#transport.ended;
+  }
+
+  /** Takes the mount away, whoever uses it. */
+  async undo(): Promise<void> {
+    await detachInChild(this.description.mountPoint, true);
+    await this.#transport.stop();
+    this.close();
+  }
+
+  get #log(): Logger {
+    return this.#store.log;
+  }
+
+  /** The descriptor with which another process can go on with the mount; undefined where it ends with this one. */
+  get descriptor(): number | undefined {
+    return this.#transport.descriptor;
+  }
+
+  /** Whether it can be seen at its place, and not another mount that was made there later. */
+  get isInSight(): boolean {
+    const { device, mountPoint } = this.description;
+    return device !== '' && mountAt(mountPoint)?.device === device;
+  }
+
+  status(): ServedDataset {
+    const { mountPoint, device, readOnly, durability } = this.description;
+    const { type, inodes, dataBytes } = this.dataset;
+    return {
+      mountPoint,
+      device,
+      dataset: new Datasets(this.#store.store).nameOf(this.dataset),
+      type,
+      readOnly,
+      durability,
+      inodes,
+      dataBytes,
+      mountedAtMs: this.#mountedAtMs,
+      requests: this.#transport.requests(),
+    };
+  }
+
+  /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
+  async flush(): Promise<void> {
+    if (this.isInSight) await flushInChild(this.description.mountPoint);
+  }
+
+  /** The volume was rolled back, wholly or, where `path` is not empty, at a path: the kernel is told to look again. */
+  async rolledBack(_path: string): Promise<void> {}
+
+  /**
+   * Unmounts. Where the mount is in use it goes out of sight at once, and those who use it have some time to finish. Asked for a
+   * second time, it ends under them.
+   */
+  takeDown(): void {
+    if (this.#isStopping) {
+      void this.#transport.stop();
+      return;
+    }
+    this.#isStopping = true;
+    void this.#takeDown();
+  }
+
+  async #takeDown(): Promise<void> {
+    const { mountPoint } = this.description;
+    if (this.isInSight) {
+      const error = await detachInChild(mountPoint, false);
+      if (error === undefined) {
+        return;
+      }
+      this.#log.warn({ err: error, users: mountUsers(mountPoint, USERS_LOGGED_MAX) }, 'in use: unmounting lazily');
+      await detachInChild(mountPoint, true);
+    }
+    setTimeout(() => {
+      this.#log.warn({ mountPoint, waitedMs: GRACE_MS }, 'still in use: ending the mount under its users');
+      void this.#transport.stop();
+    }, GRACE_MS).unref();
+  }
+
+  /** Takes no more requests; the mount stays, for another process to go on with. */
+  async stopServing(): Promise<void> {
+    await this.#transport.stop();
+  }
+
+  /** Closes the connection: whoever still waits for an answer gets ENOTCONN. */
+  close(): void {
+    this.#transport.close();
+  }
+}
+
+const datasetOf = ({ dataset }: MountDescription, { store }: OpenedStore): Dataset =>
+  store.state.catalog.require(dataset);
+
+function namespaceOf(description: MountDescription, store: OpenedStore): Namespace {
+  const { readOnly, options, durability } = description;
+  return new Namespace(store.store, datasetOf(description, store), {
+    atime: readOnly ? 'noatime' : options.accessTime,
+    nodiratime: options.nodiratime,
+    sync: durability === 'sync',
+  });
+}
+
+const sessionOf = (
+  { id, options }: MountDescription,
+  connection: Connection,
+  filesystem: Namespace,
+  { log }: OpenedStore,
+  initialised: boolean,
+): Session =>
+  new Session({
+    fd: connection.served,
+    filesystem,
+    initialised,
+    connection: id,
+    writebackCache: !options.writethrough,
+    log,
+  });

@@ -1,0 +1,369 @@
+/**
+ * A store that this process serves, with all its mounts: from the first mount to the end of the last one, when the store is closed
+ * and left clean.
+ *
+ * The process may die: its supervisor (supervisor.ts) then has another one go on with the same mounts (`resume`).
+ *
+ * The end of a mount has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes
+ * this process do so; either way its session ends. Only after the last one is the store closed, the lock released, and success told.
+ */
+import { readFileSync } from 'node:fs';
+import { StoreError } from '../errors/store-error.js';
+import { mountFuse } from '../fuse/device.js';
+import type { SessionEnd } from '../fuse/session.js';
+import type { FuseNative } from '../fuse-native/package.js';
+import type { DatasetId } from '../store/units.js';
+import { volatileKind } from '../store/volatile.js';
+import { Datasets } from '../volume/datasets.js';
+import type { CommandSurroundings } from './command-server.js';
+import type { StoreMounts } from './commands/store-command.js';
+import type { MountStatus } from './control-protocol.js';
+import { type ControlledStore, ControlServer, type ServiceEnd } from './control-server.js';
+import { MountError } from './mount-error.js';
+import type { MountDescription, MountReport, MountRequest } from './mount-request.js';
+import { mountAt } from './mount-table.js';
+import type { OpenedStore } from './opened-store.js';
+import { type MountPlan, planMount } from './plan-mount.js';
+import { ServedMount } from './served-mount.js';
+import { attachInChild } from './start-attach.js';
+import { StoreScrub } from './store-scrub.js';
+import type { Deaths, InheritedMount } from './worker-protocol.js';
+
+const NO_DEATHS: Deaths = { count: 0, last: '' };
+
+/** Keeps the descriptors that must outlive this process. */
+export interface DescriptorKeeper {
+  keepLock(fd: number): Promise<void>;
+  keepMount(fd: number, mount: MountDescription): Promise<void>;
+  /** The mount has ended. */
+  dropMount(id: number): void;
+}
+
+export class ServedStore implements ControlledStore, StoreMounts {
+  /** Resolves at the end. It never rejects. */
+  readonly ended: Promise<ServiceEnd>;
+  readonly scrub: StoreScrub;
+  readonly #store: OpenedStore;
+  readonly #control: ControlServer;
+  readonly #keeper: DescriptorKeeper;
+  readonly #deaths: Deaths;
+  readonly #startedAt = Date.now();
+  readonly #readOnlyReason: string;
+  readonly #mounts = new Map<number, ServedMount>();
+  /** Volumes that are being mounted. */
+  readonly #mounting = new Set<DatasetId>();
+  #nextId = 0;
+  #isRestarting = false;
+  #isEnding = false;
+  #hasBegun = false;
+  #failure = '';
+  #end!: (end: ServiceEnd) => void;
+
+  /** Mounts what was asked for, and begins to serve the opened store. Everything but the store is undone when it throws. */
+  static async start(
+    request: MountRequest,
+    store: OpenedStore,
+    keeper: DescriptorKeeper,
+    fuseNative: FuseNative | undefined,
+  ): Promise<{ readonly service: ServedStore; readonly report: MountReport }> {
+    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, NO_DEATHS);
+    try {
+      const report = await service.#mount(request, fuseNative);
+      service.#begin();
+      return { service, report };
+    } catch (error) {
+      await service.#control.withdraw();
+      throw error;
+    }
+  }
+
+  /** Goes on with the mounts that another process served. */
+  static async resume(
+    mounts: readonly InheritedMount[],
+    deaths: Deaths,
+    store: OpenedStore,
+    keeper: DescriptorKeeper,
+  ): Promise<ServedStore> {
+    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, deaths);
+    for (const { description, fuse } of mounts) {
+      service.#nextId = Math.max(service.#nextId, description.id + 1);
+      service.#serve(await ServedMount.resume(description, fuse, store));
+    }
+    service.#commitAsAsked();
+    store.log.info({ store: store.path, deaths, recovery: store.store.recovery }, 'resumed');
+    service.#begin();
+    return service;
+  }
+
+  /** From now on commands are answered, and the end of the last mount is the end of the service. */
+  #begin(): void {
+    this.#hasBegun = true;
+    this.#control.serve(this);
+    this.#endIfUnused();
+  }
+
+  private constructor(store: OpenedStore, control: ControlServer, keeper: DescriptorKeeper, deaths: Deaths) {
+    this.#store = store;
+    this.#control = control;
+    this.#keeper = keeper;
+    this.#deaths = deaths;
+    this.#readOnlyReason = store.store.readOnlyReason;
+    this.scrub = new StoreScrub(store.store.main.state, store.log);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  // ── Mounting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Mounts one more volume or snapshot. Resolves when programs can use it; everything is undone when it throws. */
+  mount(request: MountRequest): Promise<MountReport> {
+    return this.#mount(request, undefined);
+  }
+
+  async #mount(request: MountRequest, fuseNative: FuseNative | undefined): Promise<MountReport> {
+    if (this.#isEnding || this.#isRestarting) {
+      throw new MountError('ending', `The store ${this.#store.path} is just being closed.`, 'Try again.');
+    }
+    const plan = planMount(request, this.#store);
+    this.#checkNotMounted(plan.dataset);
+    this.#checkTransport(plan);
+    this.#mounting.add(plan.dataset);
+    try {
+      return this.#serveNew(await this.#make(plan, fuseNative));
+    } finally {
+      this.#mounting.delete(plan.dataset);
+      this.#endIfUnused();
+    }
+  }
+
+  /** Makes the mount, and gives the supervisor what it needs to keep it. */
+  async #make(plan: MountPlan, fuseNative: FuseNative | undefined): Promise<ServedMount> {
+    const { mountPoint, options } = plan;
+    const id = this.#nextId++;
+    if (fuseNative !== undefined) {
+      return ServedMount.startNative(fuseNative, { ...plan, id, device: '' }, this.#store);
+    }
+    const isFirst = this.#mounts.size === 0;
+    const attached = { mountPoint, store: this.#store.path, options };
+    const fd = isFirst ? mountFuse(mountPoint, this.#store.path, options) : await attachInChild(attached);
+    const description = { ...plan, id, device: mountAt(mountPoint)?.device ?? '' };
+    const mount = await ServedMount.start(description, fd, this.#store);
+    try {
+      await this.#keeper.keepMount(fd, description);
+    } catch (error) {
+      await mount.undo();
+      throw error;
+    }
+    return mount;
+  }
+
+  /** A volume has one mount: the kernel's caches of two would not know of each other's changes. */
+  #checkNotMounted(id: DatasetId): void {
+    const dataset = this.#store.store.state.catalog.require(id);
+    if (dataset.type === 'snapshot') return;
+    const mountPoint = this.mountPointOf(id);
+    if (mountPoint === undefined && !this.#mounting.has(id)) return;
+    throw new StoreError(
+      'in-use',
+      `The volume "${dataset.name}" of the store ${this.#store.path} is mounted at ${mountPoint ?? 'another place'} by process ${process.pid}.`,
+      `Unmount it with \`razorfs umount ${mountPoint ?? 'MNT'}\`, use a bind mount (mount --bind), or mount another volume with --volume NAME.`,
+    );
+  }
+
+  /** A process that dies takes its mounts over fuse-native with it, and those of others must not go with them. */
+  #checkTransport({ transport }: MountPlan): void {
+    const others = this.#descriptions;
+    const native = [...others.map((other) => other.transport), transport].includes('fuse-native');
+    if (!native || others.length === 0) return;
+    throw new StoreError(
+      'in-use',
+      `The store ${this.#store.path} is mounted at ${others[0]!.mountPoint}, and a mount over fuse-native must be the only one.`,
+      `Unmount that first: razorfs umount ${others[0]!.mountPoint}`,
+    );
+  }
+
+  #serveNew(mount: ServedMount): MountReport {
+    const { mountPoint } = mount.description;
+    const { path, store, created, log } = this.#store;
+    this.#serve(mount);
+    this.#commitAsAsked();
+    const report: MountReport = {
+      mountPoint,
+      store: path,
+      dataset: new Datasets(store).nameOf(mount.dataset),
+      pid: process.pid,
+      created,
+      volatile: volatileKind(path) ?? null,
+      readOnlyReason: readOnlyReasonOf(mount, store.readOnlyReason),
+      recovery: store.recovery,
+    };
+    log.info({ mountPoint, store: path, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
+    return report;
+  }
+
+  #serve(mount: ServedMount): void {
+    this.#mounts.set(mount.description.id, mount);
+    void mount.ended.then((end) => this.#onEnded(mount, end));
+  }
+
+  /** Commits as often as the most demanding mount asks for. */
+  #commitAsAsked(): void {
+    const intervals = this.#descriptions.map(({ commitIntervalMs }) => commitIntervalMs);
+    if (intervals.length > 0) this.#store.store.commitEvery(Math.min(...intervals));
+  }
+
+  get #descriptions(): readonly MountDescription[] {
+    return [...this.#mounts.values()].map(({ description }) => description);
+  }
+
+  // ── What commands ask ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  status(): MountStatus {
+    const { store, path } = this.#store;
+    const mounts = [...this.#mounts.values()].map((mount) => mount.status());
+    const [first] = mounts;
+    return {
+      mountPoint: first?.mountPoint ?? '',
+      store: path,
+      pid: process.pid,
+      transport: this.#descriptions[0]?.transport ?? 'kernel',
+      supervisorPid: process.ppid,
+      restarts: this.#deaths.count,
+      lastDeath: this.#deaths.last,
+      startedAt: this.#startedAt,
+      volatile: volatileKind(path) ?? null,
+      volume: { ...store.status(), durability: first?.durability ?? 'interval' },
+      privateBytes: privateBytes(),
+      requests: first?.requests ?? {},
+      mounts,
+    };
+  }
+
+  commandSurroundings(mountPoint: string): CommandSurroundings {
+    const { store, log } = this.#store;
+    const shown = [...this.#mounts.values()].find(({ description }) => description.mountPoint === mountPoint)?.dataset;
+    const { catalog } = store.state;
+    const volume = shown === undefined ? store.main.state.dataset : catalog.require(shown.volume);
+    return { store, log, volume, datasets: new Datasets(store), mounts: this };
+  }
+
+  #mountOf(dataset: DatasetId): ServedMount | undefined {
+    return [...this.#mounts.values()].find((mount) => mount.dataset.id === dataset);
+  }
+
+  mountPointOf(dataset: DatasetId): string | undefined {
+    return this.#mountOf(dataset)?.description.mountPoint;
+  }
+
+  async flush(volume: DatasetId): Promise<void> {
+    await this.#mountOf(volume)?.flush();
+  }
+
+  async rolledBack(volume: DatasetId, path: string): Promise<void> {
+    await this.#mountOf(volume)?.rolledBack(path);
+  }
+
+  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  stop(reason: string): void {
+    this.#store.log.info({ reason }, 'unmounting');
+    for (const mount of this.#mounts.values()) mount.takeDown();
+  }
+
+  /** Ends the service in this process, for another to go on with it. Programs that use the mounts wait meanwhile. */
+  restart(): void {
+    if (this.#isEnding) return;
+    this.#isRestarting = true;
+    this.#store.log.info({}, 'restarting');
+    for (const mount of this.#mounts.values()) void mount.stopServing();
+  }
+
+  #onEnded(mount: ServedMount, end: SessionEnd): void {
+    this.#mounts.delete(mount.description.id);
+    if (end.reason === 'stopped' && this.#isRestarting) {
+      if (this.#mounts.size === 0) void this.#conclude(() => this.#handOver());
+      return;
+    }
+    mount.close();
+    if (end.reason === 'failed') this.#failure ||= `serving failed: ${end.error.message}`;
+    if (this.#isUnused) this.#endIfUnused();
+    else void this.#leave(mount, end);
+  }
+
+  get #isUnused(): boolean {
+    return this.#mounts.size === 0 && this.#mounting.size === 0;
+  }
+
+  #endIfUnused(): void {
+    if (!this.#isUnused || this.#isEnding || !this.#hasBegun) return;
+    this.#isEnding = true;
+    void this.#conclude(() => this.#finish());
+  }
+
+  /** One mount has ended, and others go on. */
+  async #leave(mount: ServedMount, end: SessionEnd): Promise<void> {
+    const { store, log } = this.#store;
+    const { id, mountPoint } = mount.description;
+    this.#keeper.dropMount(id);
+    let error = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
+    try {
+      if (mount.dataset.type === 'volume' && store.isWritable) {
+        store.reclaimOrphans(store.state.volumeOf(mount.dataset));
+        await store.commit('all');
+      }
+    } catch (cause) {
+      error ||= cause instanceof Error ? cause.message : String(cause);
+    }
+    this.#commitAsAsked();
+    log.info({ mountPoint, end: end.reason, error }, 'unmounted; the store is still in use');
+    this.#control.announce({ answer: 'unmounted', mountPoint, error });
+  }
+
+  async #conclude(end: () => Promise<ServiceEnd>): Promise<void> {
+    await this.#control.withdraw();
+    await this.scrub.end();
+    const result = await end();
+    await this.#control.dismiss(result);
+    this.#end(result);
+  }
+
+  /** The mounts stay, and so does the lock, which the supervisor shares. */
+  async #handOver(): Promise<ServiceEnd> {
+    try {
+      await this.#store.suspendStore();
+    } catch (error) {
+      // The successor recovers, as after a death.
+      this.#store.log.error({ err: error }, 'the store could not be suspended');
+    }
+    return { outcome: 'restart' };
+  }
+
+  async #finish(): Promise<ServiceEnd> {
+    const { log, store } = this.#store;
+    const { readOnlyReason } = store;
+    let failure = this.#failure;
+    if (readOnlyReason !== this.#readOnlyReason) {
+      failure ||= `it had turned read-only: ${readOnlyReason}`;
+    }
+    try {
+      await this.#store.closeStore();
+    } catch (error) {
+      log.error({ err: error }, 'the store could not be closed');
+      failure ||= error instanceof Error ? error.message : String(error);
+    }
+    log.info({ failure }, 'unmounted');
+    this.#store.release();
+    return failure === '' ? { outcome: 'clean' } : { outcome: 'failed', error: failure };
+  }
+}
+
+function readOnlyReasonOf(mount: ServedMount, storeReason: string): string {
+  if (storeReason !== '' || !mount.description.readOnly) return storeReason;
+  return mount.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
+}
+
+function privateBytes(): number {
+  const match = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  return Number(match?.[1] ?? 0) * 1024;
+}
