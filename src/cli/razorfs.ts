@@ -20,6 +20,7 @@ import { sendCommand } from './send.js';
 import { snapshotCommand } from './snapshot.js';
 import { statusCommand } from './status.js';
 import { umountCommand } from './umount.js';
+import { cloneCommand, volumeCommand } from './volume.js';
 
 const EXAMPLES = `
 Examples:
@@ -62,6 +63,8 @@ function program(): Command {
     statusCommand(),
     restartCommand(),
     scrubCommand(),
+    volumeCommand(),
+    cloneCommand(),
     snapshotCommand(),
     pruneCommand(),
     persistCommand(),

@@ -23,7 +23,8 @@ export async function mountInBackground(request: MountRequest): Promise<MountRep
       const report = client === undefined ? await withoutDaemon(request, isLast) : await withDaemon(client, request);
       if (report !== undefined) return report;
     } catch (error) {
-      if (isLast || !isPassing(error)) throw error;
+      // A daemon that is just ending.
+      if (isLast || codeOf(error) !== 'ending') throw error;
     } finally {
       client?.close();
     }
@@ -40,7 +41,14 @@ function withDaemon(client: ControlClient, request: MountRequest): Promise<Mount
 
 /** Undefined where another process that mounts has the store, and is about to serve it or to let go of it. */
 async function withoutDaemon(request: MountRequest, isLast: boolean): Promise<MountReport | undefined> {
-  return !isLast && isHeldByDaemon(request.store) ? undefined : startDaemon(request);
+  if (!isLast && isHeldByDaemon(request.store)) return undefined;
+  try {
+    return await startDaemon(request);
+  } catch (error) {
+    // Another one was quicker.
+    if (!isLast && codeOf(error) === 'in-use' && isHeldByDaemon(request.store)) return undefined;
+    throw error;
+  }
 }
 
 function isHeldByDaemon(store: string): boolean {
@@ -53,8 +61,4 @@ function isHeldByDaemon(store: string): boolean {
   }
 }
 
-/** Two commands at once, or a daemon that is just ending. */
-function isPassing(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ending';
-}
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);

@@ -24,6 +24,7 @@ import type { MountDescription, MountReport, MountRequest } from './mount-reques
 import { mountAt } from './mount-table.js';
 import type { OpenedStore } from './opened-store.js';
 import { type MountPlan, planMount } from './plan-mount.js';
+import { Schedule } from './schedule.js';
 import { ServedMount } from './served-mount.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
@@ -43,6 +44,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   /** Resolves at the end. It never rejects. */
   readonly ended: Promise<ServiceEnd>;
   readonly scrub: StoreScrub;
+  readonly #schedule: Schedule;
   readonly #store: OpenedStore;
   readonly #control: ControlServer;
   readonly #keeper: DescriptorKeeper;
@@ -73,6 +75,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       return { service, report };
     } catch (error) {
       await service.#control.withdraw();
+      await service.#schedule.stop();
       throw error;
     }
   }
@@ -109,6 +112,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#deaths = deaths;
     this.#readOnlyReason = store.store.readOnlyReason;
     this.scrub = new StoreScrub(store.store.main.state, store.log);
+    this.#schedule = new Schedule(store.store, store.log);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -193,7 +197,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       store: path,
       dataset: new Datasets(store).nameOf(mount.dataset),
       pid: process.pid,
-      created,
+      created: created && mount.description.id === 0,
       volatile: volatileKind(path) ?? null,
       readOnlyReason: readOnlyReasonOf(mount, store.readOnlyReason),
       recovery: store.recovery,
@@ -323,6 +327,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   async #conclude(end: () => Promise<ServiceEnd>): Promise<void> {
     await this.#control.withdraw();
     await this.scrub.end();
+    await this.#schedule.stop();
     const result = await end();
     await this.#control.dismiss(result);
     this.#end(result);

@@ -88,7 +88,9 @@ async function stateOfMount(entry: MountEntry): Promise<MountState> {
   const { mountPoint, source: store } = entry;
   try {
     const status = await askDaemon(store);
-    const mount = status?.mounts.find(({ device }) => device === entry.device);
+    // A daemon that was started before stores had several mounts does not list them.
+    const mounts: readonly ServedDataset[] | undefined = status?.mounts;
+    const mount = mounts?.find(({ device }) => device === entry.device);
     if (status !== undefined && mount !== undefined) {
       return { state: 'mounted', ...servedState(status, mount) };
     }
@@ -101,7 +103,7 @@ async function stateOfMount(entry: MountEntry): Promise<MountState> {
     case 'silent':
       return { state: 'unknown', mountPoint, store, reason: 'its daemon does not answer' };
     case 'alive':
-      return { state: 'unknown', mountPoint, store, reason: 'its daemon cannot be found' };
+      return { state: 'unknown', mountPoint, store, reason: 'its daemon does not know of it, or cannot be found' };
   }
 }
 

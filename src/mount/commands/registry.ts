@@ -10,6 +10,7 @@ import { listQuotas, removeQuota, setQuota } from './quotas.js';
 import { createSnapshot, listSnapshots } from './snapshots.js';
 import type { StoreCommand } from './store-command.js';
 import { discardUnfinished, listUnfinished, receiveSnapshot, sendSnapshot } from './transfer.js';
+import { createVolume, destroyVolume, listVolumes, renameVolume } from './volumes.js';
 
 export const STORE_COMMANDS = {
   diff: diffStates,
@@ -22,6 +23,10 @@ export const STORE_COMMANDS = {
   'quota list': listQuotas,
   'snapshot create': createSnapshot,
   'snapshot list': listSnapshots,
+  'volume create': createVolume,
+  'volume list': listVolumes,
+  'volume destroy': destroyVolume,
+  'volume rename': renameVolume,
   prune: pruneSnapshots,
   'persist add': addRules,
   'persist remove': removeRules,

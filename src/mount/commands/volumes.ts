@@ -2,7 +2,7 @@
  * Commands on volumes.
  */
 import { StoreError } from '../../errors/store-error.js';
-import type { Dataset, DatasetType } from '../../volume/dataset.js';
+import type { Dataset } from '../../volume/dataset.js';
 import { requireSnapshot } from './dataset-names.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
@@ -84,5 +84,3 @@ export const renameVolume: StoreCommand<
   await datasets.rename(datasets.volume(name), newName);
   return { name: newName };
 };
-
-export type { DatasetType };
