@@ -25,6 +25,8 @@ interface MountOptions {
   readonly readOnly?: boolean;
   readonly label?: string;
   readonly transport: TransportName;
+  readonly resetOnMount?: boolean;
+  readonly ephemeral?: boolean;
   readonly foreground?: boolean;
   readonly json?: boolean;
 }
@@ -37,6 +39,8 @@ Examples:
   razorfs /mnt/point --durability sync            every change is on the disk before it returns
   razorfs /mnt/work --volume work                 another volume of the store, beside those mounted already
   razorfs /mnt/old --snapshot monday              a snapshot, read-only; work@monday one of the volume work
+  razorfs /mnt/root --reset-on-mount              blank at each mount, but for what persists
+  razorfs /mnt/try --ephemeral                    to try something: nothing that is written stays
   razorfs -f /mnt/point                           stay in front, log to the terminal, unmount with Ctrl-C
 
 What a crash may cost:
@@ -74,6 +78,8 @@ export function mountCommand(): Command {
         .choices(TRANSPORTS)
         .default('kernel'),
     )
+    .option('--reset-on-mount', 'put the volume back to blank first, but for what persists (razorfs persist)')
+    .option('--ephemeral', 'mount a throw-away clone: everything that is written goes when it is unmounted')
     .option('-f, --foreground', 'stay in front and log to the terminal')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', HELP)
@@ -94,6 +100,8 @@ async function mount(given: string, options: MountOptions): Promise<void> {
     readOnly: options.readOnly ?? false,
     options: (options.options ?? []).join(','),
     transport: options.transport,
+    resetOnMount: options.resetOnMount ?? false,
+    ephemeral: options.ephemeral ?? false,
   };
   if (options.foreground) {
     await serveInFront(request, options);

@@ -27,6 +27,10 @@ export interface MountRequest {
   /** The words given with `-o`, comma-separated. */
   readonly options: string;
   readonly transport: TransportName;
+  /** The volume is put back to blank first (filesystem/reset.ts). */
+  readonly resetOnMount?: boolean;
+  /** A clone is mounted in the place of the dataset, and goes when the mount ends. */
+  readonly ephemeral?: boolean;
 }
 
 /** A mount with everything decided: what another process needs to go on with it. It travels as JSON too. */

@@ -24,6 +24,7 @@ import type { MountDescription, MountReport, MountRequest } from './mount-reques
 import { mountAt } from './mount-table.js';
 import type { OpenedStore } from './opened-store.js';
 import { type MountPlan, planMount } from './plan-mount.js';
+import { discardEphemeral, prepareVolume } from './prepare-volume.js';
 import { Schedule } from './schedule.js';
 import { ServedMount } from './served-mount.js';
 import { attachInChild } from './start-attach.js';
@@ -70,6 +71,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   ): Promise<{ readonly service: ServedStore; readonly report: MountReport }> {
     const service = new ServedStore(store, await ControlServer.open(store.path), keeper, NO_DEATHS);
     try {
+      await service.#discardEphemeral();
       const report = await service.#mount(request, fuseNative);
       service.#begin();
       return { service, report };
@@ -129,14 +131,19 @@ export class ServedStore implements ControlledStore, StoreMounts {
     if (this.#isEnding || this.#isRestarting) {
       throw new MountError('ending', `The store ${this.#store.path} is just being closed.`, 'Try again.');
     }
-    const plan = planMount(request, this.#store);
-    this.#checkNotMounted(plan.dataset);
-    this.#checkTransport(plan);
-    this.#mounting.add(plan.dataset);
+    const wanted = planMount(request, this.#store);
+    if (request.ephemeral !== true) this.#checkNotMounted(wanted.dataset);
+    this.#checkTransport(wanted);
+    this.#mounting.add(wanted.dataset);
+    let mounted = wanted.dataset;
     try {
+      const plan = planMount({ ...request, dataset: await prepareVolume(request, this.#store) }, this.#store);
+      mounted = plan.dataset;
+      this.#mounting.add(mounted);
       return this.#serveNew(await this.#make(plan, fuseNative));
     } finally {
-      this.#mounting.delete(plan.dataset);
+      this.#mounting.delete(wanted.dataset);
+      this.#mounting.delete(mounted);
       this.#endIfUnused();
     }
   }
@@ -316,6 +323,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
         store.reclaimOrphans(store.state.volumeOf(mount.dataset));
         await store.commit('all');
       }
+      await this.#discardEphemeral();
     } catch (cause) {
       error ||= cause instanceof Error ? cause.message : String(cause);
     }
@@ -344,6 +352,11 @@ export class ServedStore implements ControlledStore, StoreMounts {
     return { outcome: 'restart' };
   }
 
+  /** Ephemeral clones go that are not mounted any more. */
+  #discardEphemeral(): Promise<void> {
+    return discardEphemeral(this.#store.store, ({ id }) => this.#mounting.has(id) || this.#mountOf(id) !== undefined);
+  }
+
   async #finish(): Promise<ServiceEnd> {
     const { log, store } = this.#store;
     const { readOnlyReason } = store;
@@ -352,6 +365,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       failure ||= `it had turned read-only: ${readOnlyReason}`;
     }
     try {
+      await this.#discardEphemeral();
       await this.#store.closeStore();
     } catch (error) {
       log.error({ err: error }, 'the store could not be closed');
