@@ -140,19 +140,34 @@ class Front {
     }
   }
 
+  /** Whether the position is before an item. */
+  get isAtItem(): boolean {
+    return this.#root === undefined && this.#frames.length > 0 && this.#top.level === 0;
+  }
+
+  /** Word index of the item's value, and how many words it has. */
+  #valueRange(words: Uint32Array): { readonly from: number; readonly length: number } {
+    const base = this.#pages.base(this.#top.page);
+    const place = words[leafSlot(base, this.#top.slot) + KEY_WORDS];
+    return { from: base + ((place & 0xffff) >>> 2), length: padded(place >>> 16) >>> 2 };
+  }
+
   /** The value of the item, copied. */
   value(): Uint32Array {
-    const { page, slot } = this.#top;
-    const words = this.#pages.words(page);
-    const base = this.#pages.base(page);
-    const place = words[leafSlot(base, slot) + KEY_WORDS];
-    const at = base + ((place & 0xffff) >>> 2);
-    return words.slice(at, at + (padded(place >>> 16) >>> 2));
+    const words = this.#pages.words(this.#top.page);
+    const { from, length } = this.#valueRange(words);
+    return words.slice(from, from + length);
+  }
+
+  /** Whether the item has the same value as that of another position. */
+  hasValueOf(other: Front): boolean {
+    const [words, otherWords] = [this.#pages.words(this.#top.page), this.#pages.words(other.#top.page)];
+    const [mine, theirs] = [this.#valueRange(words), other.#valueRange(otherWords)];
+    if (mine.length !== theirs.length) return false;
+    for (let i = 0; i < mine.length; i++) if (words[mine.from + i] !== otherWords[theirs.from + i]) return false;
+    return true;
   }
 }
-
-const isSame = (a: Uint32Array, b: Uint32Array): boolean =>
-  a.length === b.length && a.every((word, index) => word === b[index]);
 
 /** Yields what is different, in the order of the keys. Throws CorruptionError. */
 export function* treeDifferences(
@@ -163,8 +178,15 @@ export function* treeDifferences(
   const a = new Front(pages, before);
   const b = new Front(pages, after);
   while (!a.isAtEnd || !b.isAtEnd) {
-    if (skipShared(a, b) || openNext(a, b)) continue;
+    const bothAtItems = a.isAtItem && b.isAtItem;
+    if (!bothAtItems && (skipShared(a, b) || openNext(a, b))) continue;
     const order = a.isAtEnd ? 1 : b.isAtEnd ? -1 : compareKeys(a.bound, b.bound);
+    // Most items of a page that was copied are as they were.
+    if (order === 0 && a.hasValueOf(b)) {
+      a.pass();
+      b.pass();
+      continue;
+    }
     const { words, at } = order > 0 ? b.bound : a.bound;
     const key = {
       object: joinWords(words[at], words[at + 1]),
@@ -174,7 +196,7 @@ export function* treeDifferences(
     const [old, now] = [order > 0 ? undefined : a.value(), order < 0 ? undefined : b.value()];
     if (order <= 0) a.pass();
     if (order >= 0) b.pass();
-    if (old === undefined || now === undefined || !isSame(old, now)) yield { ...key, before: old, after: now };
+    yield { ...key, before: old, after: now };
   }
 }
 
