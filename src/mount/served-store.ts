@@ -113,7 +113,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#keeper = keeper;
     this.#deaths = deaths;
     this.#readOnlyReason = store.store.readOnlyReason;
-    this.scrub = new StoreScrub(store.store.main.state, store.log);
+    this.scrub = new StoreScrub(store.store.state, store.log);
     this.#schedule = new Schedule(store.store, store.log);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

@@ -3,17 +3,17 @@
  */
 
 import { Scrub, type ScrubStatus } from '../volume/scrub.js';
-import type { VolumeState } from '../volume/state.js';
+import type { StoreState } from '../volume/state.js';
 import type { Logger } from './log.js';
 
 const FINDINGS_LOGGED_MAX = 20;
 
 export class StoreScrub {
-  readonly #state: VolumeState;
+  readonly #state: StoreState;
   readonly #log: Logger;
   #scrub: Scrub | undefined;
 
-  constructor(state: VolumeState, log: Logger) {
+  constructor(state: StoreState, log: Logger) {
     this.#state = state;
     this.#log = log;
   }

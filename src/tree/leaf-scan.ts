@@ -1,12 +1,16 @@
 /**
- * Walks a tree leaf by leaf, checking each page as it is on disk, past damaged ones, while the tree changes between the steps:
+ * Walks trees leaf by leaf, checking each page as it is on disk, past damaged ones, while the trees change between the steps:
  * nothing is kept from one step to the next but a key.
+ *
+ * What trees share is met once: a page that has been passed, with all below it, is passed over in the trees that follow, and so is
+ * a damaged one.
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { asPageNumber, type PageNumber } from '../store/units.js';
 import { compareKey, KEY_WORDS } from './key.js';
 import { BRANCH_SLOT_WORDS, branchSlot, countOf, levelOf, PAGE_WORDS, WORD_BIRTH } from './page.js';
 import type { PageStore } from './page-store.js';
+import { SeenPages } from './seen-pages.js';
 
 /** The four words of a key (key.ts). */
 export type KeyWords = Uint32Array;
@@ -18,8 +22,10 @@ interface Expected {
 }
 
 export interface ScannedLeaf {
-  /** The leaf, or the page that is damaged. */
+  /** The leaf, the page that is damaged, or one that has been passed with all below it. */
   readonly page: PageNumber;
+  /** The page was met before: there is nothing to do. */
+  readonly isKnown: boolean;
   /** What is wrong with it; empty for a leaf that can be read. */
   readonly problem: string;
   /** Where the next step begins; undefined at the end of the tree. */
@@ -30,6 +36,9 @@ export class LeafScan {
   readonly #pages: PageStore;
   /** Pages found to be valid on disk: branches are met again with each of their leaves. */
   readonly #verified = new Set<PageNumber>();
+  /** Pages that were passed with all below them: of checkpoints that are durable, so that they stay as they are. */
+  readonly #passed = new SeenPages();
+  readonly #damaged = new Set<PageNumber>();
   #bytes = 0;
 
   constructor(pages: PageStore) {
@@ -41,27 +50,49 @@ export class LeafScan {
     return this.#bytes;
   }
 
-  /** Goes to the leaf in whose range a key is. */
+  /** Goes to the leaf in whose range a key is. A tree is to be walked from its first key to its last. */
   step(root: PageNumber, from: KeyWords): ScannedLeaf {
     let page = root;
     let next: KeyWords | undefined;
     let expected: Expected | undefined;
+    /** Pages on the way whose last child is the next page on the way. */
+    let ending: PageNumber[] = [];
     for (;;) {
+      if (this.#damaged.has(page)) return { page, isKnown: true, problem: '', next };
       const problem = this.#problem(page, expected);
-      if (problem !== undefined) return { page, problem, next };
+      if (problem !== undefined) {
+        this.#damaged.add(page);
+        this.#pass(ending);
+        return { page, isKnown: false, problem, next };
+      }
       const words = this.#pages.words(page);
       const base = this.#pages.base(page);
       const level = levelOf(words, base);
-      if (level === 0) return { page, problem: '', next };
+      const isKnown = this.#passed.has(page, words[base + WORD_BIRTH]);
+      if (level === 0 || isKnown) {
+        this.#pass([...ending, page]);
+        return { page, isKnown, problem: '', next };
+      }
       const index = childIndex(words, base, from);
       const slot = branchSlot(base, index);
       if (index + 1 < countOf(words, base)) {
         const after = slot + BRANCH_SLOT_WORDS;
         next = words.slice(after, after + KEY_WORDS);
+        ending = [];
+      } else {
+        ending.push(page);
       }
       expected = { level: level - 1, birth: words[slot + KEY_WORDS + 1] };
       page = asPageNumber(words[slot + KEY_WORDS]);
     }
+  }
+
+  #pass(pages: readonly PageNumber[]): void {
+    for (const page of pages) if (this.#pages.isSealed(page)) this.#passed.add(page, this.#birth(page));
+  }
+
+  #birth(page: PageNumber): number {
+    return this.#pages.words(page)[this.#pages.base(page) + WORD_BIRTH];
   }
 
   /** What is wrong with a page; `expected` is what its parent says of it. */

@@ -23,13 +23,23 @@ function damage(file: string, pattern: string): number {
 
 const PAGE_BYTES = 4096;
 
-/** The number of a leaf that the root of a store's tree points to, by the formats of the superblock and of pages. */
+/** The root of the volume `main`: the first word of its record in the catalog, which is one leaf (volume/dataset.ts). */
+function rootOfMain(nodes: Buffer, catalog: number): number {
+  const KIND_DATASET = 20;
+  const at = catalog * PAGE_BYTES;
+  for (let slot = at + 32; slot < at + PAGE_BYTES; slot += 20) {
+    if (nodes[slot + 11] === KIND_DATASET) return nodes.readUInt32LE(at + nodes.readUInt16LE(slot + 16));
+  }
+  throw new Error('no record of main');
+}
+
+/** The number of a leaf in the middle of the volume `main`, by the formats of the superblock and of pages. */
 function leafInTheMiddle(store: string): number {
   const superblock = readFileSync(path.join(store, 'superblock'));
   const sequence = (slot: number): bigint => superblock.readBigUInt64LE(slot * PAGE_BYTES + 32);
   const slot = sequence(0) > sequence(1) ? 0 : 1;
   const nodes = readFileSync(path.join(store, 'nodes.dat'));
-  let page = Number(superblock.readBigUInt64LE(slot * PAGE_BYTES + 56));
+  let page = rootOfMain(nodes, Number(superblock.readBigUInt64LE(slot * PAGE_BYTES + 56)));
   for (let at = page * PAGE_BYTES; nodes.readUInt16LE(at + 12) > 0; at = page * PAGE_BYTES) {
     page = nodes.readUInt32LE(at + 32 + Math.floor(nodes.readUInt16LE(at + 14) / 2) * 24 + 16);
   }
