@@ -300,7 +300,7 @@ export class InodePass {
       const { mode, size } = current.record;
       const bytes = isRegular(mode) ? size : 0;
       this.dataBytes += bytes;
-      this.quotas.add(current.ino, current.record, bytes, this.#survey.quotas);
+      this.quotas.add(current.record, bytes);
     }
     this.#rules.judge(current);
   }

@@ -70,7 +70,10 @@ t.test('usage that is not what the inodes come to', async (t) => {
 
 t.test('a group without a quota', async (t) => {
   const found = await findingsAfter(t, ({ state }) => state.tree.remove(VOLUME_OBJECT, KIND_QUOTA, 1));
-  t.strictSame(found, ['quota quota group 1: missing, but inodes count for it']);
+  t.strictSame(found, [
+    'quota inode 2: counts for quota group 1, but the directory that it is in for 0',
+    'quota quota group 1: missing, but inodes count for it',
+  ]);
 });
 
 t.test('inodes of another group than their directory', async (t) => {
@@ -80,7 +83,7 @@ t.test('inodes of another group than their directory', async (t) => {
     addUsage(state, 100 - 1000, 0);
   });
   t.strictSame(found, [
-    'quota inode 3: counts for quota group 0, but inode 2, which it is in, for 1',
-    'quota inode 5: counts for quota group 1, but inode 1, which it is in, for 0',
+    'quota inode 3: counts for quota group 0, but the directory that it is in for 1',
+    'quota inode 5: counts for quota group 1, but the directory that it is in for 0',
   ]);
 });
