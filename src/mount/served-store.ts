@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { StoreError } from '../errors/store-error.js';
 import { mountFuse } from '../fuse/device.js';
+import { setReadAhead } from '../fuse/read-ahead.js';
 import type { SessionEnd } from '../fuse/session.js';
 import type { FuseNative } from '../fuse-native/package.js';
 import type { DatasetId } from '../store/units.js';
@@ -160,6 +161,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const fd = isFirst ? mountFuse(mountPoint, this.#store.path, options) : await attachInChild(attached);
     const description = { ...plan, id, device: mountAt(mountPoint)?.device ?? '' };
     const mount = await ServedMount.start(description, fd, this.#store);
+    setReadAhead(description.device);
     try {
       await this.#keeper.keepMount(fd, description);
     } catch (error) {
