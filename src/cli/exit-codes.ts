@@ -62,6 +62,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   'io-error': EXIT.failure,
   'no-such-volume': EXIT.usage,
   'no-such-snapshot': EXIT.usage,
+  'no-such-path': EXIT.usage,
   'no-such-directory': EXIT.usage,
   'no-such-quota': EXIT.usage,
   'bad-quota': EXIT.usage,

@@ -15,6 +15,7 @@ import { quotaCommand } from './quota.js';
 import { receiveCommand } from './receive.js';
 import { resetCommand } from './reset.js';
 import { restartCommand } from './restart.js';
+import { rollbackCommand } from './rollback.js';
 import { scrubCommand } from './scrub.js';
 import { sendCommand } from './send.js';
 import { snapshotCommand } from './snapshot.js';
@@ -66,6 +67,7 @@ function program(): Command {
     volumeCommand(),
     cloneCommand(),
     snapshotCommand(),
+    rollbackCommand(),
     pruneCommand(),
     persistCommand(),
     resetCommand(),

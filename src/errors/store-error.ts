@@ -28,6 +28,7 @@ export type StoreErrorCode =
   | 'not-built'
   | 'no-such-volume'
   | 'no-such-snapshot'
+  | 'no-such-path'
   | 'bad-name'
   | 'bad-property'
   | 'exists'

@@ -35,7 +35,8 @@ export const INODES_MAX = 2 ** 36;
 const CONTROL_VIEW = 2 ** 17 - 1;
 
 const CONTROL_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 1);
-const SNAPSHOTS_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 2);
+/** The node of `/.razorfs/snapshots`. */
+export const SNAPSHOTS_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 2);
 const CONTROL_NAME = Buffer.from('.razorfs');
 const SNAPSHOTS_NAME = Buffer.from('snapshots');
 const DOT = Buffer.from('.');
@@ -58,7 +59,7 @@ export class Namespace implements FileSystemOperations {
   readonly #dataset: Dataset;
   readonly #filesystem: FileSystem;
   readonly #snapshots = new Map<DatasetId, View>();
-  #live: View;
+  #shown: View;
 
   /** `dataset`: a volume of the store, or a snapshot, which is then shown by itself. */
   constructor(store: Store, dataset: Dataset, options: FileSystemOptions) {
@@ -68,16 +69,17 @@ export class Namespace implements FileSystemOperations {
     const shown = isVolume ? store.volume(dataset.name) : store.snapshot(dataset);
     if (shown === undefined) throw new Error(`there is no volume ${dataset.name}`);
     this.#filesystem = new FileSystem(shown, options);
-    this.#live = this.#liveView();
+    this.#shown = this.#liveView();
   }
 
   #liveView(): View {
     return { base: viewNumber(this.#dataset.view) * INODES_MAX, filesystem: this.#filesystem, name: undefined };
   }
 
-  /** The volume was rolled back: its files are new ones from now on. */
-  refresh(): void {
-    this.#live = this.#liveView();
+  /** The volume itself. When it has been rolled back, its files are new ones. */
+  get #live(): View {
+    if (this.#shown.base !== viewNumber(this.#dataset.view) * INODES_MAX) this.#shown = this.#liveView();
+    return this.#shown;
   }
 
   /** The node by which transports know an inode of the volume. */

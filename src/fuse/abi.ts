@@ -116,6 +116,7 @@ export const FUSE_UNIQUE_RESEND_HIGH = 0x8000_0000;
 export const FUSE_NOTIFY_INVAL_INODE = 2;
 export const FUSE_NOTIFY_INVAL_ENTRY = 3;
 export const FUSE_NOTIFY_RESEND = 7;
+export const FUSE_NOTIFY_INC_EPOCH = 8;
 
 export const FUSE_ROOT_ID = 1;
 

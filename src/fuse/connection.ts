@@ -6,22 +6,10 @@
  * requests end with an error (ECONNABORTED) instead of waiting for ever.
  */
 import { closeSync } from 'node:fs';
-import os from 'node:os';
 import { cloneFuseDevice } from '../native/addon.js';
+import { kernelCanResend } from './kernel-version.js';
 import { resend } from './notify.js';
 import type { Session } from './session.js';
-
-/** The first version of Linux that has FUSE_NOTIFY_RESEND. */
-const RESEND_MAJOR = 6;
-const RESEND_MINOR = 9;
-
-function kernelCanResend(): boolean {
-  const [major = 0, minor = 0] = os
-    .release()
-    .split('.')
-    .map((part) => Number.parseInt(part, 10));
-  return major > RESEND_MAJOR || (major === RESEND_MAJOR && minor >= RESEND_MINOR);
-}
 
 export class Connection {
   /** The descriptor that keeps the mount alive. */

@@ -8,7 +8,7 @@
 import { write } from 'node:fs';
 import { constants } from 'node:os';
 import type { Ino } from '../store/units.js';
-import { FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_RESEND } from './abi.js';
+import { FUSE_NOTIFY_INC_EPOCH, FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_RESEND } from './abi.js';
 import { fuse_notify_inval_entry_out, fuse_notify_inval_inode_out } from './abi-structs.js';
 import { PAYLOAD, Reply } from './reply.js';
 
@@ -40,6 +40,11 @@ export function invalidateEntry(parent: Ino, name: Uint8Array): Uint8Array {
     out.u32(PAYLOAD + fuse_notify_inval_entry_out.namelen, name.length);
     out.bytes.set(name, PAYLOAD + fuse_notify_inval_entry_out.sizeof);
   });
+}
+
+/** Drops all cached names, where the kernel has epochs (kernel-version.ts). */
+export function dropAllEntries(): Uint8Array {
+  return message(FUSE_NOTIFY_INC_EPOCH, 0, () => undefined);
 }
 
 /** Asks for all requests that were read but not answered to be sent again, with FUSE_UNIQUE_RESEND set. */

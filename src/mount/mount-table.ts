@@ -8,6 +8,8 @@ import { readFileSync } from 'node:fs';
 export const FILE_SYSTEM_TYPE = 'fuse.razorfs';
 
 export interface MountEntry {
+  /** Tells mounts apart, also those of one file system (mnt_id). */
+  readonly id: number;
   readonly mountPoint: string;
   readonly type: string;
   readonly source: string;
@@ -48,12 +50,13 @@ export function parseMountInfo(text: string): MountEntry[] {
     if (separator < 0) {
       continue;
     }
-    const [, , device, , mountPoint, options] = line.slice(0, separator).split(' ');
+    const [id, , device, , mountPoint, options] = line.slice(0, separator).split(' ');
     const [type, source, superOptions] = line.slice(separator + 3).split(' ');
     if (device === undefined || mountPoint === undefined || type === undefined || source === undefined) {
       continue;
     }
     entries.push({
+      id: Number(id),
       mountPoint: asText(mountPoint),
       type,
       source: asText(source),
@@ -76,6 +79,12 @@ export function razorfsMounts(): MountEntry[] {
 /** The mount that is visible at exactly `mountPoint` (an absolute path): the last one made there. */
 export function mountAt(mountPoint: string): MountEntry | undefined {
   return mounts().findLast((entry) => entry.mountPoint === mountPoint);
+}
+
+/** The mount points within a directory, itself included, except for `aside`. */
+export function mountPointsBelow(directory: string, aside: string): string[] {
+  const points = mounts().map(({ mountPoint }) => mountPoint);
+  return points.filter((point) => point !== aside && (point === directory || point.startsWith(`${directory}/`)));
 }
 
 /** The RazorFS mounts of the store at `store` (an absolute path). */

@@ -14,6 +14,7 @@ import { requireStore } from './store-directory.js';
 
 const NO_MOUNTS: StoreMounts = {
   mountPointOf: () => undefined,
+  mountsBelow: () => [],
   flush: async () => undefined,
   rolledBack: async () => undefined,
 };

@@ -5,16 +5,19 @@
  */
 import { Namespace } from '../filesystem/namespace.js';
 import { Connection } from '../fuse/connection.js';
+import { kernelHasEpochs } from '../fuse/kernel-version.js';
 import { Session, type SessionEnd } from '../fuse/session.js';
 import type { FuseNative } from '../fuse-native/package.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
 import type { ServedDataset } from './control-protocol.js';
 import { flushInChild } from './flush.js';
+import { forgetPath, forgetSnapshot, forgetTree, rootNames } from './kernel-caches.js';
 import type { Logger } from './log.js';
 import type { MountDescription } from './mount-request.js';
 import { mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
+import { openInodes } from './open-inodes.js';
 import type { OpenedStore } from './opened-store.js';
 import { detachInChild } from './start-detach.js';
 import { kernelTransport, startFuseNative, type Transport } from './transport.js';
@@ -26,10 +29,12 @@ const GRACE_MS = 10_000;
 export class ServedMount {
   readonly description: MountDescription;
   readonly dataset: Dataset;
-  readonly namespace: Namespace;
+  readonly #namespace: Namespace;
   readonly #transport: Transport;
   readonly #store: OpenedStore;
   readonly #mountedAtMs = Date.now();
+  /** Names in the root directory before it changed: see kernel-caches.ts. */
+  #rootNames: readonly Buffer[] = [];
   #isStopping = false;
 
   /** Serves a mount that has just been made, or undoes it. `fd`: its /dev/fuse, which belongs to the mount from here on. */
@@ -82,7 +87,7 @@ export class ServedMount {
   private constructor(description: MountDescription, store: OpenedStore, namespace: Namespace, transport: Transport) {
     this.description = description;
     this.dataset = datasetOf(description, store);
-    this.namespace = namespace;
+    this.#namespace = namespace;
     this.#store = store;
     this.#transport = transport;
   }
@@ -137,7 +142,26 @@ export class ServedMount {
   }
 
   /** The volume was rolled back, wholly or, where `path` is not empty, at a path: the kernel is told to look again. */
-  async rolledBack(_path: string): Promise<void> {}
+  async rolledBack(path: string): Promise<void> {
+    if (path !== '') {
+      await forgetPath(this.#notify, this.#namespace, path);
+      return;
+    }
+    await forgetTree(this.#notify, this.#namespace, this.#rootNames, openInodes(this.description.device));
+    this.#rootNames = [];
+  }
+
+  /** The volume is about to get another tree. */
+  beforeReplacing(): void {
+    if (!kernelHasEpochs()) this.#rootNames = rootNames(this.#namespace);
+  }
+
+  /** There is, or is no more, a snapshot of a name. */
+  async snapshotChanged(name: string): Promise<void> {
+    await forgetSnapshot(this.#notify, name);
+  }
+
+  readonly #notify = (notification: Uint8Array): Promise<number> => this.#transport.notify(notification);
 
   /**
    * Unmounts. Where the mount is in use it goes out of sight at once, and those who use it have some time to finish. Asked for a

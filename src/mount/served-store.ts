@@ -8,6 +8,7 @@
  * this process do so; either way its session ends. Only after the last one is the store closed, the lock released, and success told.
  */
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { mountFuse } from '../fuse/device.js';
 import { setReadAhead } from '../fuse/read-ahead.js';
@@ -22,7 +23,7 @@ import type { MountStatus } from './control-protocol.js';
 import { type ControlledStore, ControlServer, type ServiceEnd } from './control-server.js';
 import { MountError } from './mount-error.js';
 import type { MountDescription, MountReport, MountRequest } from './mount-request.js';
-import { mountAt } from './mount-table.js';
+import { mountAt, mountPointsBelow } from './mount-table.js';
 import type { OpenedStore } from './opened-store.js';
 import { type MountPlan, planMount } from './plan-mount.js';
 import { discardEphemeral, prepareVolume } from './prepare-volume.js';
@@ -115,6 +116,9 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#deaths = deaths;
     this.#readOnlyReason = store.store.readOnlyReason;
     this.scrub = new StoreScrub(store.store.state, store.log);
+    const { state } = store.store;
+    state.onReplacing = (volume) => this.#mountOf(volume)?.beforeReplacing();
+    state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
     this.#schedule = new Schedule(store.store, store.log);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -198,25 +202,26 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   #serveNew(mount: ServedMount): MountReport {
     const { mountPoint } = mount.description;
-    const { path, store, created, log } = this.#store;
+    const { path: storePath, store, created, log } = this.#store;
     this.#serve(mount);
     this.#commitAsAsked();
     const report: MountReport = {
       mountPoint,
-      store: path,
+      store: storePath,
       dataset: new Datasets(store).nameOf(mount.dataset),
       pid: process.pid,
       created: created && mount.description.id === 0,
-      volatile: volatileKind(path) ?? null,
+      volatile: volatileKind(storePath) ?? null,
       readOnlyReason: readOnlyReasonOf(mount, store.readOnlyReason),
       recovery: store.recovery,
     };
-    log.info({ mountPoint, store: path, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
+    log.info({ mountPoint, store: storePath, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
     return report;
   }
 
   #serve(mount: ServedMount): void {
     this.#mounts.set(mount.description.id, mount);
+    this.#store.store.state.mounted.push(mount.description);
     void mount.ended.then((end) => this.#onEnded(mount, end));
   }
 
@@ -233,19 +238,19 @@ export class ServedStore implements ControlledStore, StoreMounts {
   // ── What commands ask ────────────────────────────────────────────────────────────────────────────────────────────────
 
   status(): MountStatus {
-    const { store, path } = this.#store;
+    const { store, path: storePath } = this.#store;
     const mounts = [...this.#mounts.values()].map((mount) => mount.status());
     const [first] = mounts;
     return {
       mountPoint: first?.mountPoint ?? '',
-      store: path,
+      store: storePath,
       pid: process.pid,
       transport: this.#descriptions[0]?.transport ?? 'kernel',
       supervisorPid: process.ppid,
       restarts: this.#deaths.count,
       lastDeath: this.#deaths.last,
       startedAt: this.#startedAt,
-      volatile: volatileKind(path) ?? null,
+      volatile: volatileKind(storePath) ?? null,
       volume: { ...store.status(), durability: first?.durability ?? 'interval' },
       privateBytes: privateBytes(),
       requests: first?.requests ?? {},
@@ -267,6 +272,11 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   mountPointOf(dataset: DatasetId): string | undefined {
     return this.#mountOf(dataset)?.description.mountPoint;
+  }
+
+  mountsBelow(volume: DatasetId, below: string): readonly string[] {
+    const mountPoint = this.mountPointOf(volume);
+    return mountPoint === undefined ? [] : mountPointsBelow(path.join(mountPoint, below), mountPoint);
   }
 
   async flush(volume: DatasetId): Promise<void> {
@@ -294,6 +304,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   #onEnded(mount: ServedMount, end: SessionEnd): void {
     this.#mounts.delete(mount.description.id);
+    const { mounted } = this.#store.store.state;
+    mounted.splice(mounted.indexOf(mount.description), 1);
     if (end.reason === 'stopped' && this.#isRestarting) {
       if (this.#mounts.size === 0) void this.#conclude(() => this.#handOver());
       return;

@@ -44,6 +44,7 @@ function adviceFor(store: string, error: StoreError): string {
     case 'io-error':
     case 'no-such-volume':
     case 'no-such-snapshot':
+    case 'no-such-path':
     case 'no-such-directory':
     case 'no-such-quota':
     case 'bad-quota':

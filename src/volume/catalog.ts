@@ -21,6 +21,8 @@ export class Catalog {
   readonly tree: Tree;
   readonly #strings: StringTable;
   readonly #datasets = new Map<DatasetId, Dataset>();
+  /** Told when there is, or is no more, a snapshot of a name. */
+  onSnapshotName: ((volume: DatasetId, name: string) => void) | undefined;
 
   constructor(tree: Tree, strings: StringTable) {
     this.tree = tree;
@@ -99,6 +101,11 @@ export class Catalog {
     if (dataset.id !== MAIN_VOLUME) dataset.nameAddress = this.#addText(dataset.id, dataset.name);
     this.#setProperties(dataset, dataset.properties);
     insertDataset(this.tree, dataset);
+    this.#tell(dataset);
+  }
+
+  #tell({ type, volume, name }: Dataset): void {
+    if (type === 'snapshot') this.onSnapshotName?.(volume, name);
   }
 
   #addText(id: DatasetId, text: string): Dataset['nameAddress'] {
@@ -111,11 +118,14 @@ export class Catalog {
     if (dataset.propertiesAddress !== NO_ADDRESS) this.#strings.release(dataset.propertiesAddress);
     this.tree.remove(VOLUME_OBJECT, KIND_DATASET, dataset.id);
     this.#datasets.delete(dataset.id);
+    this.#tell(dataset);
   }
 
   rename(dataset: Dataset, name: string): void {
     this.#strings.release(dataset.nameAddress);
+    this.#tell(dataset);
     dataset.name = name;
+    this.#tell(dataset);
     dataset.nameAddress = this.#addText(dataset.id, name);
     writeDataset(this.tree, dataset);
   }

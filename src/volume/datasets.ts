@@ -77,6 +77,10 @@ export class Datasets {
     return at < 0 ? this.volume(name) : this.snapshot(name.slice(0, at), name.slice(at + 1));
   }
 
+  isMounted(dataset: Dataset): boolean {
+    return this.#store.state.mountPointsOf(dataset.id).length > 0;
+  }
+
   // ── Making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Makes a volume: empty, its root directory belonging to `owner`, or a clone of a snapshot or of another volume as it is. */
@@ -131,11 +135,23 @@ export class Datasets {
   /** Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. */
   async destroy(dataset: Dataset): Promise<void> {
     if (dataset.type === 'volume') this.checkDestroyable(dataset, []);
-    else this.#checkNotHeld(dataset);
+    else this.checkUnused(dataset);
     await this.#perform({ type: 'destroy', id: dataset.id });
   }
 
-  #checkNotHeld(snapshot: Dataset): void {
+  #checkNotMounted(dataset: Dataset): void {
+    const [mountPoint] = this.#store.state.mountPointsOf(dataset.id);
+    if (mountPoint === undefined) return;
+    throw new StoreError(
+      'in-use',
+      `The ${dataset.type} "${this.nameOf(dataset)}" is mounted at ${mountPoint}.`,
+      `Unmount it first: razorfs umount ${mountPoint}`,
+    );
+  }
+
+  /** Refuses a snapshot that must not be destroyed. */
+  checkUnused(snapshot: Dataset): void {
+    this.#checkNotMounted(snapshot);
     const holds = holdsOf(snapshot);
     if (holds.length === 0) return;
     throw new StoreError(
@@ -146,8 +162,10 @@ export class Datasets {
   }
 
   /** Refuses a volume that cannot be destroyed once these snapshots of it have been. */
-  checkDestroyable({ id, name }: Dataset, snapshots: readonly Dataset[]): void {
-    for (const snapshot of snapshots) this.#checkNotHeld(snapshot);
+  checkDestroyable(volume: Dataset, snapshots: readonly Dataset[]): void {
+    const { id, name } = volume;
+    this.#checkNotMounted(volume);
+    for (const snapshot of snapshots) this.checkUnused(snapshot);
     if (name === MAIN_NAME) {
       throw new StoreError('in-use', `The volume "${MAIN_NAME}" is part of every store.`, 'Destroy the store instead.');
     }

@@ -44,6 +44,7 @@ export function planPrune(
     const always = [
       ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
       ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
+      ...(datasets.isMounted(snapshot) ? ['mounted'] : []),
     ];
     return { snapshot, keptBy: [...always, ...keptBy] };
   });

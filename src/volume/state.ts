@@ -55,6 +55,10 @@ export class StoreState {
   readonly dying: PageNumber[] = [];
   /** Roots that are being read (pinned-tree.ts), each with a reference of its own; dying ones if the process ends before that. */
   readonly pinned: PageNumber[] = [];
+  /** Told before a volume gets another tree. */
+  onReplacing: ((volume: DatasetId) => void) | undefined;
+  /** Where datasets are mounted: what is must not be destroyed. Kept by whoever serves the mounts. */
+  readonly mounted: { readonly dataset: DatasetId; readonly mountPoint: string }[] = [];
   readonly #volumes = new Map<DatasetId, VolumeState>();
 
   /** Opens the state as the checkpoint of a superblock left it. Throws CorruptionError, DiskError. */
@@ -108,6 +112,10 @@ export class StoreState {
   /** A dataset is gone. */
   forget(id: DatasetId): void {
     this.#volumes.delete(id);
+  }
+
+  mountPointsOf(id: DatasetId): readonly string[] {
+    return this.mounted.flatMap(({ dataset, mountPoint }) => (dataset === id ? [mountPoint] : []));
   }
 
   takeIno(ino: Ino): void {

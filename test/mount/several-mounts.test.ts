@@ -92,7 +92,7 @@ t.test('volumes and snapshots side by side, and one in another', async (t) => {
   const all = await razorfs(['umount', place.store]);
   t.equal(all.code, EXIT.success, all.stderr);
   t.match(all.stdout, /mnt, .*work, .* are unmounted; its store .* is clean/);
-  t.notOk(isRunning(pid));
+  await until(() => !isRunning(pid));
 });
 
 t.test('refusals', async (t) => {

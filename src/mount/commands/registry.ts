@@ -7,7 +7,15 @@ import { diffStates } from './diff.js';
 import { addRules, listRules, persistenceStatus, removeRules, resetVolume } from './persistence.js';
 import { pruneSnapshots } from './prune.js';
 import { listQuotas, removeQuota, setQuota } from './quotas.js';
-import { createSnapshot, listSnapshots } from './snapshots.js';
+import { rollBack } from './rollback.js';
+import {
+  createSnapshot,
+  destroySnapshots,
+  holdSnapshot,
+  listSnapshots,
+  releaseSnapshot,
+  renameSnapshot,
+} from './snapshots.js';
 import type { StoreCommand } from './store-command.js';
 import { discardUnfinished, listUnfinished, receiveSnapshot, sendSnapshot } from './transfer.js';
 import { createVolume, destroyVolume, listVolumes, renameVolume } from './volumes.js';
@@ -23,6 +31,11 @@ export const STORE_COMMANDS = {
   'quota list': listQuotas,
   'snapshot create': createSnapshot,
   'snapshot list': listSnapshots,
+  'snapshot destroy': destroySnapshots,
+  'snapshot rename': renameSnapshot,
+  'snapshot hold': holdSnapshot,
+  'snapshot release': releaseSnapshot,
+  rollback: rollBack,
   'volume create': createVolume,
   'volume list': listVolumes,
   'volume destroy': destroyVolume,

@@ -3,8 +3,10 @@
  */
 import type { Dataset } from '../../volume/dataset.js';
 import { holdsOf } from '../../volume/datasets.js';
-import { snapshotNamed } from './dataset-names.js';
-import type { StoreCommand } from './store-command.js';
+import { MADE_BY } from '../../volume/prune.js';
+import { ownSpace } from '../../volume/space.js';
+import { requireSnapshot, snapshotNamed } from './dataset-names.js';
+import type { CommandContext, StoreCommand } from './store-command.js';
 
 /** A snapshot as it is listed. */
 export interface SnapshotReport {
@@ -18,28 +20,98 @@ export interface SnapshotReport {
   /** The sizes of its files, in bytes. */
   readonly dataBytes: number;
   readonly holds: readonly string[];
+  /** What made it, where that was no person: `interval`, `reset`, `rollback`; otherwise null. */
+  readonly madeBy: string | null;
+  /** Where it is mounted. */
+  readonly mountPoints: readonly string[];
 }
 
-function reportOf(volume: string, snapshot: Dataset): SnapshotReport {
-  const { name, createdMs, inodes, dataBytes } = snapshot;
-  return { name: `${volume}@${name}`, volume, snapshot: name, createdMs, inodes, dataBytes, holds: holdsOf(snapshot) };
+/** With what destroying it would give back, in bytes. */
+export type ListedSnapshot = SnapshotReport & { readonly ownBytes: number };
+
+interface Named {
+  /** `[volume@]snapshot` */
+  readonly name: string;
 }
 
-/** Takes a snapshot of what programs have written so far. `name`: `[volume@]snapshot`. */
-export const createSnapshot: StoreCommand<{ readonly name: string }, SnapshotReport> = async ({ name }, context) => {
+function reportOf(snapshot: Dataset, { store, datasets }: CommandContext): SnapshotReport {
+  const { name, createdMs, inodes, dataBytes, properties } = snapshot;
+  const { catalog } = store.state;
+  const madeBy = properties[MADE_BY];
+  return {
+    name: datasets.nameOf(snapshot),
+    volume: catalog.require(snapshot.volume).name,
+    snapshot: name,
+    createdMs,
+    inodes,
+    dataBytes,
+    holds: holdsOf(snapshot),
+    madeBy: typeof madeBy === 'string' ? madeBy : null,
+    mountPoints: store.state.mountPointsOf(snapshot.id),
+  };
+}
+
+/** Takes a snapshot of what programs have written so far. */
+export const createSnapshot: StoreCommand<Named, SnapshotReport> = async ({ name }, context) => {
   const { datasets, mounts } = context;
   const { volume, snapshot } = snapshotNamed(name, context);
   await mounts.flush(volume.id);
-  return reportOf(volume.name, await datasets.createSnapshot(volume.name, snapshot));
+  return reportOf(await datasets.createSnapshot(volume.name, snapshot), context);
 };
 
 /** Lists the snapshots of a volume, or of all volumes, the oldest first. */
 export const listSnapshots: StoreCommand<
   { readonly volume: string | undefined },
-  { readonly snapshots: readonly SnapshotReport[] }
-> = async ({ volume }, { datasets }) => {
+  { readonly snapshots: readonly ListedSnapshot[] }
+> = async ({ volume }, context) => {
+  const { datasets, store, signal } = context;
   const volumes = volume === undefined ? datasets.volumes : [datasets.volume(volume)];
-  return {
-    snapshots: volumes.flatMap((of) => datasets.snapshots(of.name).map((snapshot) => reportOf(of.name, snapshot))),
-  };
+  const snapshots: ListedSnapshot[] = [];
+  for (const snapshot of volumes.flatMap(({ name }) => datasets.snapshots(name))) {
+    const ownBytes = await ownSpace(store.state, snapshot, signal);
+    // It may have been destroyed meanwhile.
+    if (store.state.catalog.get(snapshot.id) === snapshot) snapshots.push({ ...reportOf(snapshot, context), ownBytes });
+  }
+  return { snapshots };
+};
+
+/** Destroys snapshots: all that are named, or none when one of them is refused. */
+export const destroySnapshots: StoreCommand<
+  { readonly names: readonly string[] },
+  { readonly snapshots: readonly string[] }
+> = async ({ names }, context) => {
+  const { datasets } = context;
+  const snapshots = [...new Set(names.map((name) => requireSnapshot(name, context)))];
+  for (const snapshot of snapshots) datasets.checkUnused(snapshot);
+  const destroyed = snapshots.map((snapshot) => datasets.nameOf(snapshot));
+  for (const snapshot of snapshots) await datasets.destroy(snapshot);
+  return { snapshots: destroyed };
+};
+
+export const renameSnapshot: StoreCommand<Named & { readonly newName: string }, SnapshotReport> = async (
+  { name, newName },
+  context,
+) => {
+  const snapshot = requireSnapshot(name, context);
+  await context.datasets.rename(snapshot, newName);
+  return reportOf(snapshot, context);
+};
+
+/** Keeps a snapshot from being destroyed and pruned, until it is released as often as it is held. */
+export const holdSnapshot: StoreCommand<Named & { readonly tag: string }, SnapshotReport> = async (
+  { name, tag },
+  context,
+) => {
+  const snapshot = requireSnapshot(name, context);
+  await context.datasets.hold(snapshot, tag);
+  return reportOf(snapshot, context);
+};
+
+export const releaseSnapshot: StoreCommand<Named & { readonly tag: string }, SnapshotReport> = async (
+  { name, tag },
+  context,
+) => {
+  const snapshot = requireSnapshot(name, context);
+  await context.datasets.release(snapshot, tag);
+  return reportOf(snapshot, context);
 };

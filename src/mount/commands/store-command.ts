@@ -15,6 +15,8 @@ import type { Store } from '../../volume/store.js';
 export interface StoreMounts {
   /** Where a dataset is mounted; undefined for nowhere. */
   mountPointOf(dataset: DatasetId): string | undefined;
+  /** What is mounted within a volume, where that is mounted, at or below a path (empty: anywhere). */
+  mountsBelow(volume: DatasetId, path: string): readonly string[];
   /** Has the kernel hand over what programs have written to a volume: it may have kept some of it in its cache. */
   flush(volume: DatasetId): Promise<void>;
   /** A volume was rolled back, wholly or, where `path` is not empty, at a path: what the kernel's caches have of it is no more valid. */

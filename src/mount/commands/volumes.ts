@@ -1,7 +1,6 @@
 /**
  * Commands on volumes.
  */
-import { StoreError } from '../../errors/store-error.js';
 import type { Dataset } from '../../volume/dataset.js';
 import { requireSnapshot } from './dataset-names.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
@@ -21,7 +20,7 @@ export interface VolumeReport {
   readonly mountPoint: string | null;
 }
 
-function reportOf(volume: Dataset, { datasets, store, mounts }: CommandContext): VolumeReport {
+function reportOf(volume: Dataset, { datasets, store }: CommandContext): VolumeReport {
   const { name, createdMs, inodes, dataBytes, origin } = volume;
   const from = origin === undefined ? undefined : store.state.catalog.get(origin);
   return {
@@ -31,7 +30,7 @@ function reportOf(volume: Dataset, { datasets, store, mounts }: CommandContext):
     dataBytes,
     snapshots: datasets.snapshots(name).length,
     origin: from === undefined ? null : datasets.nameOf(from),
-    mountPoint: mounts.mountPointOf(volume.id) ?? null,
+    mountPoint: store.state.mountPointsOf(volume.id)[0] ?? null,
   };
 }
 
@@ -48,27 +47,13 @@ export const listVolumes: StoreCommand<object, { readonly volumes: readonly Volu
   volumes: context.datasets.volumes.map((volume) => reportOf(volume, context)),
 });
 
-/** Refuses what would take the files from under a mount. */
-export function checkNotMounted(dataset: Dataset, { datasets, mounts }: CommandContext): void {
-  const mountPoint = mounts.mountPointOf(dataset.id);
-  if (mountPoint === undefined) return;
-  throw new StoreError(
-    'in-use',
-    `The ${dataset.type} "${datasets.nameOf(dataset)}" is mounted at ${mountPoint}.`,
-    `Unmount it first: razorfs umount ${mountPoint}`,
-  );
-}
-
 /** Destroys a volume, and with `snapshots` those that it has. */
 export const destroyVolume: StoreCommand<
   { readonly name: string; readonly snapshots: boolean },
   { readonly name: string; readonly snapshots: readonly string[] }
-> = async ({ name, snapshots }, context) => {
-  const { datasets } = context;
+> = async ({ name, snapshots }, { datasets }) => {
   const volume = datasets.volume(name);
-  checkNotMounted(volume, context);
   const theirs = snapshots ? datasets.snapshots(name) : [];
-  for (const snapshot of theirs) checkNotMounted(snapshot, context);
   // Refused before anything is gone.
   datasets.checkDestroyable(volume, theirs);
   const names = theirs.map((snapshot) => datasets.nameOf(snapshot));

@@ -66,6 +66,7 @@ export class DatasetChanges {
     const source = this.#currentState(from);
     const volume = this.#currentState(id);
     if (from !== id) {
+      this.#state.onReplacing?.(id);
       const state = this.#state.volume(id);
       dying.push(volume.root);
       // The reference to the root of the one volume becomes that of the other.
@@ -165,6 +166,7 @@ export class DatasetChanges {
   }
 
   #rollBack(operation: RollbackOperation): void {
+    this.#state.onReplacing?.(operation.volume);
     const { catalog, pages } = this.#state;
     const snapshot = catalog.require(operation.snapshot);
     const volume = this.#currentState(operation.volume);
