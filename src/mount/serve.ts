@@ -25,6 +25,7 @@ import { mountUsers } from './mount-users.js';
 import { OpenedStore } from './opened-store.js';
 import { checkPreconditions } from './preconditions.js';
 import { watchProcess } from './process-events.js';
+import { widenReadAhead } from './read-ahead.js';
 import { detachInChild } from './start-detach.js';
 import { kernelTransport, loadFuseNative, startFuseNative, type Transport } from './transport.js';
 import type { Deaths, InheritedMount } from './worker-protocol.js';
@@ -136,6 +137,9 @@ export class ServedMount implements ControlledMount {
     this.#control = control;
     this.#deaths = deaths;
     this.#device = mountAt(mountPoint)?.device;
+    if (this.#device !== undefined) {
+      widenReadAhead(this.#device);
+    }
     this.report = {
       mountPoint,
       store: store.path,
