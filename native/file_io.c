@@ -237,6 +237,14 @@ static void sync_on_thread(napi_env env, void *data) {
   call->result = sync_data(call->range.fd);
 }
 
+/* Begins to write the range back; waits at most until the device takes the requests. */
+static void start_writeback_on_thread(napi_env env, void *data) {
+  (void)env;
+  background_call *call = data;
+  const range *r = &call->range;
+  call->result = sync_file_range(r->fd, r->position, (off64_t)r->length, SYNC_FILE_RANGE_WRITE) < 0 ? -errno : 0;
+}
+
 static void finish_call(napi_env env, napi_status status, void *data) {
   background_call *call = data;
   if (status == napi_ok) napi_resolve_deferred(env, call->deferred, int64_result(env, call->result));
@@ -286,6 +294,19 @@ static napi_value sync_in_background(napi_env env, napi_callback_info info) {
   return start_call(env, call, "razorfs:fdatasync", sync_on_thread);
 }
 
+/* startWritebackInBackground(fd, position, length): promise of 0 */
+static napi_value start_writeback_in_background(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  read_arguments(env, info, 3, arguments);
+  int64_t position = as_int64(env, arguments[1]);
+  int64_t length = as_int64(env, arguments[2]);
+  if (position < 0 || length <= 0) return resolved(env, -EINVAL);
+  background_call *call = calloc(1, sizeof *call);
+  if (call == NULL) return resolved(env, -ENOMEM);
+  call->range = (range){as_int(env, arguments[0]), NULL, (size_t)length, position};
+  return start_call(env, call, "razorfs:sync_file_range", start_writeback_on_thread);
+}
+
 void add_file_io(napi_env env, napi_value exports) {
   add_function(env, exports, "pread", read_positioned);
   add_function(env, exports, "preadCached", read_positioned_cached);
@@ -300,4 +321,5 @@ void add_file_io(napi_env env, napi_value exports) {
   add_function(env, exports, "fileSystemStatistics", file_system_statistics);
   add_function(env, exports, "preadInBackground", read_in_background);
   add_function(env, exports, "fdatasyncInBackground", sync_in_background);
+  add_function(env, exports, "startWritebackInBackground", start_writeback_in_background);
 }

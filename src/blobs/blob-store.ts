@@ -14,6 +14,12 @@ export const BLOBS_DIRECTORY = 'blobs';
 /** Blobs with neighbouring numbers share a directory. */
 const BLOBS_PER_DIRECTORY = 256;
 const OPEN_FILES_MAX = 512;
+/**
+ * A file that is written in order is given to the disk in parts of this size, so that the device works while more data comes and a
+ * sync finds little left to do. What is written in order is unlikely to be written again soon, and the next commit, seconds
+ * later, would sync it anyway.
+ */
+const WRITEBACK_BYTES = 8 * 1024 * 1024;
 
 const directoryOf = (id: number): string => `${BLOBS_DIRECTORY}/${Math.floor(id / BLOBS_PER_DIRECTORY).toString(16)}`;
 export const blobPath = (id: BlobId): string => `${directoryOf(id)}/${id.toString(16)}`;
@@ -32,6 +38,8 @@ export class BlobStore {
   readonly #removedFrom = new Set<string>();
   /** How many background operations use a blob's file: it stays open until they are done. */
   readonly #pins = new Map<BlobId, { readonly file: DiskFile; count: number }>();
+  /** By unsynced blob: what was written last, in order and without gaps, and is not yet on its way to the device. */
+  readonly #runs = new Map<BlobId, { start: number; end: number }>();
   /** Sizes to which blobs are to be cut once the log is durable. */
   readonly #pendingCuts = new Map<BlobId, number>();
   /** Blobs that were cut since they were last synced, and how often. */
@@ -110,7 +118,22 @@ export class BlobStore {
 
   write(id: BlobId, from: Uint8Array, offset: number, length: number, position: number): void {
     this.#dirty.add(id);
-    this.file(id).write(from, offset, length, position);
+    const file = this.file(id);
+    file.write(from, offset, length, position);
+    this.#noteRun(id, file, position, position + length);
+  }
+
+  /** Once a good part of a blob has been written in order, the host begins to write that back. */
+  #noteRun(id: BlobId, file: DiskFile, position: number, end: number): void {
+    const run = this.#runs.get(id);
+    if (run === undefined || run.end !== position) {
+      this.#runs.set(id, { start: position, end });
+      return;
+    }
+    run.end = end;
+    if (end - run.start < WRITEBACK_BYTES) return;
+    file.startWriteback(run.start, end - run.start);
+    run.start = end;
   }
 
   /** The blob is about to be changed through `file`. */
@@ -146,6 +169,7 @@ export class BlobStore {
   }
 
   async #syncFile(id: BlobId): Promise<void> {
+    this.#runs.delete(id);
     const cuts = this.#unsyncedCuts.get(id);
     await this.use(id, (file) => file.sync());
     if (this.#unsyncedCuts.get(id) === cuts) this.#unsyncedCuts.delete(id);
@@ -225,6 +249,7 @@ export class BlobStore {
     if (!this.#pins.has(id)) this.#open.get(id)?.close();
     this.#open.delete(id);
     this.#dirty.delete(id);
+    this.#runs.delete(id);
     this.#newIn.delete(id);
     this.#pendingCuts.delete(id);
     this.#unsyncedCuts.delete(id);

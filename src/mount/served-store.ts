@@ -7,11 +7,9 @@
  * The end of a mount has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes
  * this process do so; either way its session ends. Only after the last one is the store closed, the lock released, and success told.
  */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { mountFuse } from '../fuse/device.js';
-import { setReadAhead } from '../fuse/read-ahead.js';
 import type { SessionEnd } from '../fuse/session.js';
 import type { FuseNative } from '../fuse-native/package.js';
 import type { DatasetId } from '../store/units.js';
@@ -27,6 +25,8 @@ import { mountAt, mountPointsBelow } from './mount-table.js';
 import type { OpenedStore } from './opened-store.js';
 import { type MountPlan, planMount } from './plan-mount.js';
 import { discardEphemeral, prepareVolume } from './prepare-volume.js';
+import { privateBytes } from './private-bytes.js';
+import { widenReadAhead } from './read-ahead.js';
 import { Schedule } from './schedule.js';
 import { ServedMount } from './served-mount.js';
 import { attachInChild } from './start-attach.js';
@@ -165,7 +165,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const fd = isFirst ? mountFuse(mountPoint, this.#store.path, options) : await attachInChild(attached);
     const description = { ...plan, id, device: mountAt(mountPoint)?.device ?? '' };
     const mount = await ServedMount.start(description, fd, this.#store);
-    setReadAhead(description.device);
+    widenReadAhead(description.device);
     try {
       await this.#keeper.keepMount(fd, description);
     } catch (error) {
@@ -394,9 +394,4 @@ export class ServedStore implements ControlledStore, StoreMounts {
 function readOnlyReasonOf(mount: ServedMount, storeReason: string): string {
   if (storeReason !== '' || !mount.description.readOnly) return storeReason;
   return mount.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
-}
-
-function privateBytes(): number {
-  const match = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-  return Number(match?.[1] ?? 0) * 1024;
 }

@@ -38,6 +38,7 @@ interface Addon {
   fileSystemStatistics(path: string, out: Float64Array): number;
   preadInBackground(fd: number, into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   fdatasyncInBackground(fd: number): Promise<number>;
+  startWritebackInBackground(fd: number, position: number, length: number): Promise<number>;
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
   crc32cPages(bytes: Uint8Array, pageIndexes: Uint32Array, count: number, checksumOffset: number): number;
   isCrc32cPageValid(bytes: Uint8Array, pageIndex: number, checksumOffset: number): boolean;
@@ -111,6 +112,8 @@ export const fileSystemStatistics = addon.fileSystemStatistics;
 export const preadInBackground = addon.preadInBackground;
 /** `fdatasync` on another thread. It never rejects. */
 export const fdatasyncInBackground = addon.fdatasyncInBackground;
+/** sync_file_range(2) with SYNC_FILE_RANGE_WRITE, on another thread. It never rejects. */
+export const startWritebackInBackground = addon.startWritebackInBackground;
 
 /**
  * For each of the first `count` 4 KiB pages named in `pageIndexes`: computes its CRC-32C with the four bytes at

@@ -13,6 +13,9 @@
  *     24     8  kind (8 bits) and minor (56 bits) of that item
  *     32        payload, then unused bytes up to the capacity
  *
+ * Records are written through the map: a page fault costs about as much as a write of 4 KiB, and the many short records and the
+ * headers, which are read again when a record is released, cost next to nothing.
+ *
  * The owner tells which item to look at when a segment is emptied for reuse, and shows a pointer that went astray.
  *
  * Invariants:

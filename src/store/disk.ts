@@ -63,10 +63,11 @@ export interface DiskFile {
    */
   map(length: number): Uint8Array;
 
+  /** Lets the host begin to write a range back, off the main thread: a later sync finds less to do. It promises nothing. */
+  startWriteback(position: number, length: number): void;
+
   /** Makes all written and mapped changes durable, off the main thread (fdatasync). */
   sync(): Promise<void>;
-  /** The same where little has been written since the last time: on this thread while the disk is quick about it. */
-  syncLittle(): Promise<void>;
   /** The same at once. */
   syncNow(): void;
   /** Closes the file; a map stays valid. Closing twice is harmless. */

@@ -22,10 +22,10 @@ import {
   preadCached,
   preadInBackground,
   pwrite,
+  startWritebackInBackground,
 } from '../native/addon.js';
 import { mapShared } from '../native/mapping.js';
 import { type Disk, DiskError, type DiskFile, type DiskStatistics, type OpenMode } from './disk.js';
-import { SyncPace } from './sync-pace.js';
 
 /** fallocate(2), linux/falloc.h */
 const FALLOC_FL_KEEP_SIZE = 0x01;
@@ -63,15 +63,13 @@ const onHost = <T>(syscall: string, path: string, call: () => T): T => {
 class HostDiskFile implements DiskFile {
   readonly path: string;
   readonly #writable: boolean;
-  readonly #pace: SyncPace;
   /** -1 once closed, so that later calls fail with EBADF. */
   #fd: number;
   #backgroundCalls = 0;
   #closeWhenIdle = -1;
 
-  constructor(path: string, fd: number, writable: boolean, pace: SyncPace) {
+  constructor(path: string, fd: number, writable: boolean) {
     this.path = path;
-    this.#pace = pace;
     this.#fd = fd;
     this.#writable = writable;
   }
@@ -147,15 +145,13 @@ class HostDiskFile implements DiskFile {
     return result;
   }
 
-  async sync(): Promise<void> {
-    this.#checked('fdatasync', await this.#inBackground(fdatasyncInBackground(this.#fd)));
+  startWriteback(position: number, length: number): void {
+    // A failure is not told: it is the next sync's to report.
+    void this.#inBackground(startWritebackInBackground(this.#fd, position, length));
   }
 
-  async syncLittle(): Promise<void> {
-    const startedMs = performance.now();
-    if (this.#pace.isQuick) this.syncNow();
-    else await this.sync();
-    this.#pace.observe(performance.now() - startedMs);
+  async sync(): Promise<void> {
+    this.#checked('fdatasync', await this.#inBackground(fdatasyncInBackground(this.#fd)));
   }
 
   syncNow(): void {
@@ -216,7 +212,6 @@ export class HostDisk implements Disk {
   readonly #directory: string;
   readonly #readOnly: boolean;
   readonly #figures = new Float64Array(6);
-  readonly #pace = new SyncPace();
 
   /** `directory` is absolute and exists. */
   constructor(directory: string, options: HostDiskOptions = { readOnly: false }) {
@@ -227,7 +222,7 @@ export class HostDisk implements Disk {
   open(path: string, mode: OpenMode): DiskFile {
     if (mode !== 'read') this.#refuseWhenReadOnly('open', path);
     const fd = onHost('open', path, () => fs.openSync(this.#absolute(path), OPEN_FLAGS[mode], 0o600));
-    return new HostDiskFile(path, fd, mode !== 'read', this.#pace);
+    return new HostDiskFile(path, fd, mode !== 'read');
   }
 
   exists(path: string): boolean {

@@ -2,8 +2,9 @@
  * Group commit: makes logged work durable, for many waiters with one sync.
  *
  * One commit runs at a time; whoever asks meanwhile shares the next one. It begins once the present turn of the event loop has
- * taken all requests that were waiting, so that the first of many does not sync for itself alone. A commit takes the blobs asked for and those that
- * barriers wait for, syncs them, says so in a `synced` record, and syncs the log. Only then does it resolve.
+ * taken all requests that were waiting, so that the first of many does not sync for itself alone. A commit takes the blobs asked
+ * for and those that barriers wait for, and syncs them and the log; if there is a barrier, one after the other, with a `synced`
+ * record in between that says so. Only then does it resolve.
  *
  * Invariants:
  * - A commit resolves only after every record that was logged before it began is durable, and counts after a loss of power: the
@@ -18,7 +19,6 @@ import type { Operation } from './operation.js';
 
 class Batch {
   all = false;
-  waiting = 0;
   readonly blobs = new Set<BlobId>();
   readonly promise: Promise<void>;
   resolve: () => void = () => undefined;
@@ -66,7 +66,6 @@ export class Committer {
   commit(blobs: Iterable<BlobId> | 'all'): Promise<void> {
     this.#next ??= new Batch();
     const batch = this.#next;
-    batch.waiting++;
     if (blobs === 'all') batch.all = true;
     else for (const blob of blobs) batch.blobs.add(blob);
     if (!this.#running) {
@@ -109,26 +108,26 @@ export class Committer {
     const before = this.#log.tail;
     const cuts = this.#blobs.pendingCuts();
     const blobs = new Set([...batch.blobs, ...this.#barriers].filter((blob) => this.#blobs.isUnsynced(blob)));
-    const named = new Set([...blobs, ...this.#barriers]);
     const isOnAll = this.#barrierOnAll;
     const all = batch.all || isOnAll;
-    const anyUnsynced = isOnAll || (all && this.#blobs.hasUnsynced);
     const barriers = this.#barriers;
     this.#barriersUnderway = barriers;
     this.#barrierOnAllUnderway = isOnAll;
     this.#barriers = new Set();
     this.#barrierOnAll = false;
-    if (all) await this.#blobs.syncAll();
-    else await Promise.all([...blobs].map((blob) => this.#blobs.sync(blob)));
-    try {
-      if (anyUnsynced) this.#append({ type: 'synced', before, blobs: 'all' });
-      else if (named.size > 0) this.#append({ type: 'synced', before, blobs: [...named] });
-    } catch (error) {
-      for (const blob of barriers) this.#barriers.add(blob);
-      this.#barrierOnAll ||= isOnAll;
-      throw error;
+    const data = all ? this.#blobs.syncAll() : Promise.all([...blobs].map((blob) => this.#blobs.sync(blob)));
+    if (isOnAll || barriers.size > 0) {
+      await data;
+      try {
+        this.#append({ type: 'synced', before, blobs: all ? 'all' : [...new Set([...blobs, ...barriers])] });
+      } catch (error) {
+        for (const blob of barriers) this.#barriers.add(blob);
+        this.#barrierOnAll ||= isOnAll;
+        throw error;
+      }
     }
-    if (this.#log.isDirty) await this.#log.sync(batch.waiting === 1);
+    // Without a barrier no record waits for data: what a file has grown by is told, after a loss of power, by its blob's size.
+    await Promise.all([data, this.#log.isDirty ? this.#log.sync() : undefined]);
     this.#barriersUnderway = new Set();
     this.#barrierOnAllUnderway = false;
     if (cuts.size > 0) this.#blobs.cutAll(cuts);

@@ -31,14 +31,12 @@ import {
 
 export const LOG_DIRECTORY = 'wal';
 /**
- * New segments are filled in writes of one page. Larger ones would leave large folios in the page cache, which the host locks and
- * writes back as one: syncs that follow each other closely then take about twice as long.
+ * New segments are filled in writes of this size. Pages take three times as long; a megabyte leaves folios of that size in the page
+ * cache, which the host locks and writes back as one, so that records wait for the syncs of those before them.
  */
-const ZEROS_BYTES = 4096;
+const ZEROS_BYTES = 64 * 1024;
 /** The memory in which records are put together, at first: the data of a small file, or what an operation says in names. */
 const RECORD_BUFFER_BYTES = 64 * 1024;
-/** More than this to be synced is not little: writing it may take milliseconds. */
-const LITTLE_BYTES = 256 * 1024;
 /**
  * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
  * unsynced, and recovery leaves out as many numbers, so that such records are never found at a place that has their LSN.
@@ -56,8 +54,6 @@ export class Log {
   #tail: Lsn = asLsn(0);
   /** Segments before this number hold nothing that recovery needs. */
   #firstNeeded = 0;
-  /** The tail when the last sync began. */
-  #syncTail: Lsn = asLsn(0);
   readonly #unsynced = new Set<LogSegment>();
   /** Segments whose sync is under way, and how many times. */
   readonly #syncing = new Map<LogSegment, number>();
@@ -153,6 +149,8 @@ export class Log {
    * checkpoint goes back to it. Throws DiskError (ENOSPC).
    */
   startAt(lsn: Lsn, needed: Lsn): void {
+    // A process that died may have made a file without making its name durable.
+    if (this.#pool.length > 0) this.#disk.syncDirectory(LOG_DIRECTORY);
     this.#tail = lsn;
     this.#firstNeeded = Math.floor(needed / this.#dataBytes);
     this.#current = this.#acquire(Math.floor(lsn / this.#dataBytes));
@@ -235,6 +233,7 @@ export class Log {
       const zeros = new Uint8Array(ZEROS_BYTES);
       for (let at = 0; at < this.#segmentBytes; at += zeros.length) file.write(zeros, 0, zeros.length, at);
       this.#disk.syncDirectory(LOG_DIRECTORY);
+      file.startWriteback(0, this.#segmentBytes);
     } catch (error) {
       file.close();
       this.#disk.remove(path);
@@ -270,14 +269,15 @@ export class Log {
     return this.#unsynced.size + this.#syncing.size > 0;
   }
 
-  /** Makes all records appended so far durable. A segment that is being synced for another caller is synced once more. */
-  async sync(atOnce = false): Promise<void> {
+  /**
+   * Makes all records appended so far durable. A segment that is being synced for another caller is synced once more. Not on
+   * the calling thread: that spares a lone client the hop to another thread, but holds up all others meanwhile.
+   */
+  async sync(): Promise<void> {
     const segments = new Set([...this.#syncing.keys(), ...this.#unsynced]);
     this.#unsynced.clear();
     for (const segment of segments) this.#syncing.set(segment, (this.#syncing.get(segment) ?? 0) + 1);
-    const isLittle = atOnce && this.#tail - this.#syncTail <= LITTLE_BYTES;
-    this.#syncTail = this.#tail;
-    await Promise.all([...segments].map(({ file }) => (isLittle ? file.syncLittle() : file.sync())));
+    await Promise.all([...segments].map(({ file }) => file.sync()));
     for (const segment of segments) {
       const others = (this.#syncing.get(segment) ?? 1) - 1;
       if (others > 0) this.#syncing.set(segment, others);
@@ -289,7 +289,6 @@ export class Log {
   syncNow(): void {
     for (const segment of new Set([...this.#syncing.keys(), ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
-    this.#syncTail = this.#tail;
   }
 
   /** Whether two files claim the same segment, which no history of this program can bring about. */

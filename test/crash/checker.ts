@@ -3,8 +3,9 @@
  *
  * - After the death of the process: everything that had returned, and the step in flight wholly or not at all.
  * - After a loss of power: the metadata of a prefix of the steps, at least of those that are durable. The data of small files belongs
- *   to the metadata. The data of blobs is exact as of the last sync; each sector that was written since is old or new, and the
- *   size lies between. A file that was renamed shows what it held then, or what was written to it later.
+ *   to the metadata. The data of blobs is exact as of the last sync; each sector that was written since is old or new, perhaps only up
+ *   to where the file used to end, and the size lies between. A file that was renamed shows what it held then, or what was written
+ *   to it later.
  */
 import type { ModelInode, State } from './model-state.js';
 import { type DatedChange, type Past, type Promises, Violation } from './promises.js';
@@ -106,7 +107,10 @@ class FileHistory {
         ...since.map(({ index }) => index).filter((index) => index > from),
         ...later.filter(isWrite).map(({ index }) => index),
       ];
-      return indices.map((index) => this.#content(index));
+      const ends = sizes.filter((size) => size > start && size < start + SECTOR_BYTES);
+      return indices
+        .map((index) => this.#content(index))
+        .flatMap((content) => [content, ...ends.map((end) => content.subarray(0, end))]);
     });
   }
 

@@ -338,12 +338,11 @@ class SimulatedFile implements DiskFile {
     return this.#inode.map(length);
   }
 
+  /** What is written may reach the disk at any moment anyway. */
+  startWriteback(): void {}
+
   sync(): Promise<void> {
     return this.#disk.startSync(this.path, this.#inode);
-  }
-
-  syncLittle(): Promise<void> {
-    return this.sync();
   }
 
   syncNow(): void {

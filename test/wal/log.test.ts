@@ -5,6 +5,7 @@ import t from 'tap';
 import { DiskError } from '../../src/store/disk.js';
 import { asLsn, type Lsn } from '../../src/store/units.js';
 import { Log } from '../../src/wal/log.js';
+import { LOSE_ALL } from '../crash/fates.js';
 import { SimulatedDisk } from '../crash/simulated-disk.js';
 import { Random } from '../random.js';
 
@@ -80,12 +81,28 @@ t.test('a record that could not be written does not count, and the next takes it
   }
 });
 
+t.test('a file whose maker died before its name was durable is as good as any other', async (t) => {
+  const disk = new SimulatedDisk();
+  let before: SimulatedDisk | undefined;
+  disk.observe = ({ kind, path }) => {
+    if (kind === 'syncDirectory' && path === 'wal') before = disk.afterProcessDeath();
+  };
+  startedLog(disk);
+  t.ok(before);
+  if (before === undefined) return;
+  const log = startedLog(before);
+  append(log, Buffer.from('first'));
+  log.syncNow();
+  t.equal(found(before.afterPowerLoss(LOSE_ALL)).length, 1);
+});
+
 t.test('a segment whose header could not be written stays free', async (t) => {
   const disk = new SimulatedDisk();
   const log = Log.open(disk, UUID, SEGMENT_BYTES, false);
-  let writes = 0;
+  let isMade = false;
   disk.observe = ({ kind, path }) => {
-    if (kind === 'write' && ++writes === 1 + SEGMENT_BYTES / 4096) throw new DiskError('EIO', 'pwrite', path);
+    if (kind === 'syncDirectory') isMade = path === 'wal';
+    else if (kind === 'write' && isMade) throw new DiskError('EIO', 'pwrite', path);
   };
   t.throws(() => log.startAt(asLsn(0), asLsn(0)), DiskError);
   disk.observe = () => undefined;
