@@ -7,7 +7,6 @@
  * The end of a mount has one path whoever began it. Somebody unmounts (`umount`, `fusermount3 -u`), or a signal or a command makes
  * this process do so; either way its session ends. Only after the last one is the store closed, the lock released, and success told.
  */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { mountFuse } from '../fuse/device.js';
@@ -29,6 +28,7 @@ import { type MountPlan, planMount } from './plan-mount.js';
 import { discardEphemeral, prepareVolume } from './prepare-volume.js';
 import { Schedule } from './schedule.js';
 import { ServedMount } from './served-mount.js';
+import { serviceStatus } from './service-status.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
 import type { Deaths, InheritedMount } from './worker-protocol.js';
@@ -238,24 +238,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
   // ── What commands ask ────────────────────────────────────────────────────────────────────────────────────────────────
 
   status(): MountStatus {
-    const { store, path: storePath } = this.#store;
-    const mounts = [...this.#mounts.values()].map((mount) => mount.status());
-    const [first] = mounts;
-    return {
-      mountPoint: first?.mountPoint ?? '',
-      store: storePath,
-      pid: process.pid,
-      transport: this.#descriptions[0]?.transport ?? 'kernel',
-      supervisorPid: process.ppid,
-      restarts: this.#deaths.count,
-      lastDeath: this.#deaths.last,
-      startedAt: this.#startedAt,
-      volatile: volatileKind(storePath) ?? null,
-      volume: { ...store.status(), durability: first?.durability ?? 'interval' },
-      privateBytes: privateBytes(),
-      requests: first?.requests ?? {},
-      mounts,
-    };
+    const mounts = [...this.#mounts.values()];
+    return serviceStatus(this.#store, mounts, this.#deaths, this.#startedAt);
   }
 
   commandSurroundings(mountPoint: string): CommandSurroundings {
@@ -394,9 +378,4 @@ export class ServedStore implements ControlledStore, StoreMounts {
 function readOnlyReasonOf(mount: ServedMount, storeReason: string): string {
   if (storeReason !== '' || !mount.description.readOnly) return storeReason;
   return mount.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
-}
-
-function privateBytes(): number {
-  const match = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'));
-  return Number(match?.[1] ?? 0) * 1024;
 }
