@@ -29,6 +29,7 @@ import { privateBytes } from './private-bytes.js';
 import { widenReadAhead } from './read-ahead.js';
 import { Schedule } from './schedule.js';
 import { ServedMount } from './served-mount.js';
+import { serviceStatus } from './service-status.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
 import type { Deaths, InheritedMount } from './worker-protocol.js';
@@ -238,24 +239,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
   // ── What commands ask ────────────────────────────────────────────────────────────────────────────────────────────────
 
   status(): MountStatus {
-    const { store, path: storePath } = this.#store;
-    const mounts = [...this.#mounts.values()].map((mount) => mount.status());
-    const [first] = mounts;
-    return {
-      mountPoint: first?.mountPoint ?? '',
-      store: storePath,
-      pid: process.pid,
-      transport: this.#descriptions[0]?.transport ?? 'kernel',
-      supervisorPid: process.ppid,
-      restarts: this.#deaths.count,
-      lastDeath: this.#deaths.last,
-      startedAt: this.#startedAt,
-      volatile: volatileKind(storePath) ?? null,
-      volume: { ...store.status(), durability: first?.durability ?? 'interval' },
-      privateBytes: privateBytes(),
-      requests: first?.requests ?? {},
-      mounts,
-    };
+    const mounts = [...this.#mounts.values()];
+    return serviceStatus(this.#store, mounts, this.#deaths, this.#startedAt);
   }
 
   commandSurroundings(mountPoint: string): CommandSurroundings {
