@@ -25,7 +25,6 @@ import { mountAt, mountPointsBelow } from './mount-table.js';
 import type { OpenedStore } from './opened-store.js';
 import { type MountPlan, planMount } from './plan-mount.js';
 import { discardEphemeral, prepareVolume } from './prepare-volume.js';
-import { privateBytes } from './private-bytes.js';
 import { widenReadAhead } from './read-ahead.js';
 import { Schedule } from './schedule.js';
 import { ServedMount } from './served-mount.js';
