@@ -7,9 +7,9 @@ import { type ExploreOptions, explore, FoundViolation, type Tally } from './expl
 import { formatHistory, randomHistory } from './histories.js';
 import type { Step } from './model.js';
 import { crashesIn, NAMED_HISTORIES } from './named-histories.js';
-import { makeStore } from './session.js';
 import { shrink } from './shrink.js';
 import { SimulatedDisk } from './simulated-disk.js';
+import { makeStore } from './small-store.js';
 
 const SHRINK_SECONDS = 60;
 

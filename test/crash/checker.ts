@@ -37,9 +37,10 @@ function dataProblem(
   kind: CrashKind,
   prefix: number,
 ): string | undefined {
-  for (const [name, snapshot] of past.states[prefix].snapshots) {
-    const problem = snapshotProblem(recovered.snapshots.get(name), snapshot);
-    if (problem !== undefined) return `snapshot ${name} after ${prefix} steps: ${problem}`;
+  const expected = past.states[prefix];
+  for (const [name, snapshot] of [...expected.snapshots, ...expected.clones]) {
+    const problem = snapshotProblem(recovered.snapshots.get(name) ?? recovered.clones.get(name), snapshot);
+    if (problem !== undefined) return `${name} after ${prefix} steps: ${problem}`;
   }
   for (const { path, inode } of past.states[prefix].files()) {
     const shown = recovered.get(inode.ino);
@@ -51,7 +52,7 @@ function dataProblem(
   return undefined;
 }
 
-/** A snapshot that is there is exact. */
+/** A snapshot that is there is exact, and so is a clone, whose large files nobody has changed. */
 export function snapshotProblem(shown: State | undefined, expected: State): string | undefined {
   for (const { path, inode } of expected.files()) {
     const content = shown?.inodes.get(inode.ino)?.content ?? Buffer.alloc(0);

@@ -15,8 +15,9 @@ import type { Volume } from '../../src/volume/volume.js';
 import { newStore } from './campaign.js';
 import { checkRecovered } from './checker.js';
 import type { Step } from './model.js';
-import { Session, settle, volumeOptions } from './session.js';
+import { Session } from './session.js';
 import type { DiskOperation, SimulatedDisk } from './simulated-disk.js';
+import { settle, volumeOptions } from './small-store.js';
 import { structuralProblem } from './structure.js';
 
 t.setTimeout(200_000);

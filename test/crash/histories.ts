@@ -78,6 +78,7 @@ const WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
 ];
 const SNAPSHOTS = ['s', 't', 'u'];
 const KEPT = ['k', 'l'];
+const CLONES = ['v', 'w'];
 
 /** The same of steps on snapshots, in histories that have them. */
 const SNAPSHOT_WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
@@ -88,6 +89,9 @@ const SNAPSHOT_WEIGHTS: readonly (readonly [number, (random: Random) => Step])[]
   [4, (random) => ({ op: 'rollback', name: random.pick(SNAPSHOTS) })],
   [5, (random) => ({ op: 'reset', name: random.pick(SNAPSHOTS), path: random.pick(PATHS), keep: random.pick(KEPT) })],
   [4, (random) => ({ op: 'restore', name: random.pick(SNAPSHOTS), path: random.pick(PATHS), keep: random.pick(KEPT) })],
+  [5, (random) => ({ op: 'clone', name: random.pick(SNAPSHOTS), volume: random.pick(CLONES) })],
+  [3, (random) => ({ op: 'destroyClone', volume: random.pick(CLONES) })],
+  [14, (random) => ({ op: 'within', volume: random.pick(CLONES), step: randomStep(random, false) })],
   [8, () => ({ op: 'reap' })],
 ];
 

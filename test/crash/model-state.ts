@@ -26,13 +26,30 @@ export class Refusal extends Error {}
 
 export class State {
   readonly inodes: ReadonlyMap<number, ModelInode>;
-  /** What each snapshot shows. */
+  /** What each snapshot shows, and each clone. */
   readonly snapshots: ReadonlyMap<string, State>;
+  readonly clones: ReadonlyMap<string, State>;
   #skeleton: string | undefined;
 
-  constructor(inodes: ReadonlyMap<number, ModelInode>, snapshots: ReadonlyMap<string, State> = new Map()) {
+  constructor(
+    inodes: ReadonlyMap<number, ModelInode>,
+    snapshots: ReadonlyMap<string, State> = new Map(),
+    clones: ReadonlyMap<string, State> = new Map(),
+  ) {
     this.inodes = inodes;
     this.snapshots = snapshots;
+    this.clones = clones;
+  }
+
+  /** The same volume, snapshots and clones, but for those that are given. */
+  with(change: Partial<Pick<State, 'inodes' | 'snapshots' | 'clones'>>): State {
+    const { inodes, snapshots, clones } = {
+      inodes: this.inodes,
+      snapshots: this.snapshots,
+      clones: this.clones,
+      ...change,
+    };
+    return new State(inodes, snapshots, clones);
   }
 
   get(ino: number): ModelInode {
@@ -56,8 +73,8 @@ export class State {
   /** Everything but the data of files, as text: two states with the same skeleton have the same metadata. */
   get skeleton(): string {
     if (this.#skeleton === undefined) {
-      const snapshots = [...this.snapshots].sort(([a], [b]) => (a < b ? -1 : 1));
-      const shown = snapshots.map(([name, { skeleton }]) => `snapshot ${name}:\n${skeleton}`);
+      const others = [...this.snapshots, ...this.clones].sort(([a], [b]) => (a < b ? -1 : 1));
+      const shown = others.map(([name, { skeleton }]) => `${name}:\n${skeleton}`);
       this.#skeleton = [this.#describe(ROOT_INO, ''), ...shown].join('\n');
     }
     return this.#skeleton;

@@ -24,6 +24,10 @@ export type Step =
   | { readonly op: 'rollback'; readonly name: string; readonly keep?: string }
   /** A rollback that leaves what is at a path as it is, or that is of what is at that path alone. */
   | { readonly op: 'reset' | 'restore'; readonly name: string; readonly path: string; readonly keep: string }
+  /** A clone of a snapshot; one that goes; and a step in one, on names and small files only. */
+  | { readonly op: 'clone'; readonly name: string; readonly volume: string }
+  | { readonly op: 'destroyClone'; readonly volume: string }
+  | { readonly op: 'within'; readonly volume: string; readonly step: Step }
   /** Destroyed trees are given up. */
   | { readonly op: 'reap' }
   /** The volume is left and opened again: properly, after the death of the process, or after a loss of power. */
@@ -261,6 +265,10 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
       if (!base.snapshots.has(step.name)) throw new Refusal('no-such-snapshot');
       if (base.snapshots.has(step.keep)) throw new Refusal('exists');
       return withBarrier(base, base);
+    case 'clone':
+    case 'destroyClone':
+    case 'within':
+      return applyToClones(base, step, index, ino, time);
     case 'reap':
     case 'commit':
     case 'checkpoint':
@@ -273,10 +281,13 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
     case 'power':
       return { state: base, data: draft.data };
   }
-  return { state: new State(draft.inodes, base.snapshots), data: draft.data };
+  return { state: base.with({ inodes: draft.inodes }), data: draft.data };
 }
 
-type SnapshotStep = Exclude<Extract<Step, { readonly name: string }>, { readonly path: string }>;
+type SnapshotStep = Exclude<
+  Extract<Step, { readonly name: string }>,
+  { readonly path: string } | { readonly volume: string }
+>;
 
 function applyToSnapshots(base: State, step: SnapshotStep): Outcome {
   const snapshots = new Map(base.snapshots);
@@ -285,18 +296,56 @@ function applyToSnapshots(base: State, step: SnapshotStep): Outcome {
   if (step.op === 'snapshot' || step.op === 'startSnapshot') {
     if (named !== undefined) throw new Refusal('exists');
     snapshots.set(step.name, present);
-    return withBarrier(base, new State(base.inodes, snapshots));
+    return withBarrier(base, base.with({ snapshots }));
   }
   if (named === undefined) throw new Refusal('no-such-snapshot');
   if (step.op === 'destroy') {
     snapshots.delete(step.name);
-    return { state: new State(base.inodes, snapshots), data: new Map() };
+    return { state: base.with({ snapshots }), data: new Map() };
   }
   if (step.op === 'rollback' && step.keep !== undefined) {
     if (snapshots.has(step.keep)) throw new Refusal('exists');
     snapshots.set(step.keep, present);
   }
-  return withBarrier(base, new State(named.inodes, snapshots));
+  return withBarrier(base, base.with({ inodes: named.inodes, snapshots }));
+}
+
+type CloneStep = Extract<Step, { readonly volume: string }>;
+
+/** Steps whose outcome does not depend on what of a blob's data is durable. */
+const EXACT_STEPS: ReadonlySet<Step['op']> = new Set([
+  'create',
+  'mkdir',
+  'unlink',
+  'rmdir',
+  'rename',
+  'link',
+  'write',
+  'setxattr',
+  'chmod',
+]);
+
+function applyToClones(base: State, step: CloneStep, index: number, ino: number, time: number): Outcome {
+  const clones = new Map(base.clones);
+  const clone = clones.get(step.volume);
+  if (step.op === 'clone') {
+    const snapshot = base.snapshots.get(step.name);
+    if (snapshot === undefined) throw new Refusal('no-such-snapshot');
+    if (clone !== undefined) throw new Refusal('exists');
+    clones.set(step.volume, snapshot);
+    return withBarrier(base, base.with({ clones }));
+  }
+  if (clone === undefined) throw new Refusal('no-such-volume');
+  if (step.op === 'destroyClone') {
+    clones.delete(step.volume);
+  } else {
+    if (!EXACT_STEPS.has(step.step.op)) throw new Refusal(SKIPPED);
+    const { state, data } = applyStep(clone, step.step, index, ino, time);
+    const touchesBlob = [...data.keys()].some((changed) => state.inodes.get(changed)?.isBlob === true);
+    if (step.step.op === 'write' && touchesBlob) throw new Refusal(SKIPPED);
+    clones.set(step.volume, state);
+  }
+  return { state: base.with({ clones }), data: new Map() };
 }
 
 /** The outcome of a step that counts only when all data before it is durable. */

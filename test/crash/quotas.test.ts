@@ -12,8 +12,8 @@ import { Store } from '../../src/volume/store.js';
 import { Random } from '../random.js';
 import { newStore } from './campaign.js';
 import { KEEP_ALL, LOSE_ALL, randomFate } from './fates.js';
-import { settle, volumeOptions } from './session.js';
 import type { SimulatedDisk } from './simulated-disk.js';
+import { settle, volumeOptions } from './small-store.js';
 import { structuralProblem } from './structure.js';
 
 const BOOT = '1'.repeat(32);

@@ -10,8 +10,8 @@ import { received, sent, tokenIn } from '../transfer/streams.js';
 import { pattern, TreeByPath } from '../volume/tree-by-path.js';
 import { newStore } from './campaign.js';
 import { KEEP_ALL, LOSE_ALL, randomFate } from './fates.js';
-import { settle, volumeOptions } from './session.js';
 import type { SimulatedDisk } from './simulated-disk.js';
+import { settle, volumeOptions } from './small-store.js';
 import { structuralProblem } from './structure.js';
 
 const SAME_BOOT = '1'.repeat(32);

@@ -9,11 +9,10 @@ import { StoreError } from '../../src/errors/store-error.js';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
-import type { Geometry } from '../../src/store/geometry.js';
 import { asIno, type Ino, MAIN_VOLUME, ROOT_INO } from '../../src/store/units.js';
 import { MAIN_NAME } from '../../src/volume/dataset.js';
 import { Datasets } from '../../src/volume/datasets.js';
-import type { Durability, StoreOptions } from '../../src/volume/options.js';
+import type { Durability } from '../../src/volume/options.js';
 import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
 import { snapshotProblem } from './checker.js';
@@ -21,42 +20,17 @@ import { applyStep, type Outcome, payload, SKIPPED, type Step, XATTR_NAME } from
 import { Refusal, type State } from './model-state.js';
 import { type DatedChange, type Past, type Promises, Violation } from './promises.js';
 import type { SimulatedDisk } from './simulated-disk.js';
+import { EPOCH_SECONDS, settle, volumeOptions } from './small-store.js';
 import { readStore } from './volume-state.js';
 
-/** Small, so that segments are changed often and disks are cheap. */
-export const GEOMETRY_SMALL: Geometry = {
-  nodesSegmentBytes: 2 * 1024 * 1024,
-  arenaSegmentBytes: 256 * 1024,
-  logSegmentBytes: 256 * 1024,
-};
-
 const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
-/** The time of state 0 of the first life, in seconds since 1970; each step takes one. */
-const EPOCH_SECONDS = 1_000_000_000;
-const NEVER_MS = 0x7fff_ffff;
+
+const timesOf = ({ inodes, clones }: State): number[] =>
+  [inodes, ...[...clones.values()].map((clone) => clone.inodes)].flatMap((of) =>
+    [...of.values()].map(({ ctime }) => ctime),
+  );
 
 type RollbackStep = Extract<Step, { readonly op: 'rollback' | 'reset' | 'restore' }>;
-
-/** Lets the promise settle, completing disk syncs in an order that `pick` chooses. */
-export async function settle<T>(disk: SimulatedDisk, promise: Promise<T>, pick = (_count: number) => 0): Promise<T> {
-  let isSettled = false;
-  const note = (): void => {
-    isSettled = true;
-  };
-  promise.then(note, note);
-  for (let idle = 0; !isSettled; ) {
-    for (let turn = 0; turn < 12 && !isSettled; turn++) await null;
-    if (isSettled) break;
-    if (disk.pendingSyncs > 0) {
-      disk.completeSync(pick(disk.pendingSyncs));
-      idle = 0;
-      continue;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-    if (++idle > 1000) throw new Violation('a promise never settles although the disk has nothing to do');
-  }
-  return promise;
-}
 
 export interface SessionOptions {
   readonly bootId: string;
@@ -64,30 +38,13 @@ export interface SessionOptions {
   readonly pick?: (count: number) => number;
 }
 
-export function volumeOptions(bootId: string, now: () => number, durability: Durability = 'interval'): StoreOptions {
-  const ignore = (): void => undefined;
-  return {
-    durability,
-    commitIntervalMs: NEVER_MS,
-    readOnly: false,
-    bootId,
-    log: { info: ignore, warn: ignore, error: ignore },
-    now,
-  };
-}
-
-/** Makes a store on an empty disk. */
-export async function makeStore(disk: SimulatedDisk): Promise<void> {
-  const owner = { uid: 0, gid: 0 };
-  const created = Store.create(disk, { label: '', geometry: GEOMETRY_SMALL, now: EPOCH_SECONDS * 1000, owner });
-  await settle(disk, created);
-}
-
 export class Session implements Past {
   readonly disk: SimulatedDisk;
   readonly store: Store;
   readonly volume: Volume;
   readonly filesystem: FileSystem;
+  /** Where steps go: the filesystem of the volume, or of a clone. */
+  #target: FileSystem;
   readonly states: State[];
   readonly changes = new Map<number, DatedChange[]>();
   readonly #pick: (count: number) => number;
@@ -122,10 +79,11 @@ export class Session implements Past {
     this.store = store;
     this.volume = volume;
     this.filesystem = filesystem;
+    this.#target = filesystem;
     this.states = [base];
     this.#clock = clock;
     this.#pick = options.pick ?? (() => 0);
-    this.#startSeconds = Math.max(EPOCH_SECONDS, ...[...base.inodes.values()].map(({ ctime }) => ctime)) + 1;
+    this.#startSeconds = Math.max(EPOCH_SECONDS, ...timesOf(base)) + 1;
   }
 
   get present(): State {
@@ -181,7 +139,7 @@ export class Session implements Past {
     const attributes = new Attributes();
     attributes.ino = ROOT_INO;
     for (const name of path === '' ? [] : path.split('/')) {
-      this.filesystem.lookup(attributes.ino, Buffer.from(name), attributes);
+      this.#target.lookup(attributes.ino, Buffer.from(name), attributes);
     }
     return attributes.ino;
   }
@@ -192,7 +150,8 @@ export class Session implements Past {
   }
 
   async #perform(step: Step, index: number): Promise<void> {
-    const { filesystem, volume } = this;
+    const { volume } = this;
+    const filesystem = this.#target;
     const out = new Attributes();
     switch (step.op) {
       case 'create': {
@@ -315,6 +274,22 @@ export class Session implements Past {
       case 'restore':
         await this.#rollBack(step, index);
         return;
+      case 'clone': {
+        const snapshot = this.#datasets.snapshot(MAIN_NAME, step.name);
+        const made = this.#datasets.createVolume(step.volume, snapshot, { uid: 0, gid: 0 });
+        await this.#whenDurable(
+          made.then(() => undefined),
+          index,
+          'all',
+        );
+        return;
+      }
+      case 'destroyClone':
+        await this.#whenDurable(this.#datasets.destroy(this.#datasets.volume(step.volume)), index, 'all');
+        return;
+      case 'within':
+        await this.#within(step.volume, () => this.#perform(step.step, index));
+        return;
       case 'reap':
         while (this.store.hasDying) await new Promise((resolve) => setImmediate(resolve));
         return;
@@ -326,6 +301,17 @@ export class Session implements Past {
       case 'kill':
       case 'power':
         throw new Error(`a session ends with ${step.op}`);
+    }
+  }
+
+  async #within(name: string, work: () => Promise<void>): Promise<void> {
+    this.#datasets.volume(name);
+    const clone = this.store.volume(name);
+    if (clone !== undefined) this.#target = new FileSystem(clone, { atime: 'noatime' });
+    try {
+      await work();
+    } finally {
+      this.#target = this.filesystem;
     }
   }
 
@@ -392,9 +378,9 @@ export class Session implements Past {
     for (const { path, inode } of this.present.files()) {
       if (!shown.get(inode.ino).content.equals(inode.content)) throw new Violation(`${path} has other content`);
     }
-    for (const [name, snapshot] of this.present.snapshots) {
-      const problem = snapshotProblem(shown.snapshots.get(name), snapshot);
-      if (problem !== undefined) throw new Violation(`snapshot ${name}: ${problem}`);
+    for (const [name, snapshot] of [...this.present.snapshots, ...this.present.clones]) {
+      const problem = snapshotProblem(shown.snapshots.get(name) ?? shown.clones.get(name), snapshot);
+      if (problem !== undefined) throw new Violation(`${name}: ${problem}`);
     }
   }
 }

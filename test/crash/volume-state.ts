@@ -4,6 +4,7 @@
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { asIno, ROOT_INO } from '../../src/store/units.js';
+import { MAIN_NAME } from '../../src/volume/dataset.js';
 import { hasBlob, Inode } from '../../src/volume/inode.js';
 import { isDirectory, isRegular, isSymlink } from '../../src/volume/mode.js';
 import type { Store } from '../../src/volume/store.js';
@@ -12,13 +13,18 @@ import { type ModelInode, State } from './model-state.js';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
 
-/** Reads what the volume `main` and its snapshots show. Throws what the store throws. */
+/** Reads what the volume `main`, its snapshots and its clones show. Throws what the store throws. */
 export async function readStore(store: Store): Promise<State> {
   const snapshots = new Map<string, State>();
   for (const dataset of store.state.catalog.snapshots(store.main.state.dataset.id)) {
     snapshots.set(dataset.name, new State(await readVolume(store.snapshot(dataset))));
   }
-  return new State(await readVolume(store.main), snapshots);
+  const clones = new Map<string, State>();
+  for (const { name } of store.state.catalog.volumes) {
+    const volume = store.volume(name);
+    if (name !== MAIN_NAME && volume !== undefined) clones.set(name, new State(await readVolume(volume)));
+  }
+  return new State(await readVolume(store.main), snapshots, clones);
 }
 
 /** Reads everything that has a name. */

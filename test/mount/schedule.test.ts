@@ -1,5 +1,6 @@
 /** Snapshots by the clock: taken when they are due, pruned when their time is over. */
 import t from 'tap';
+import { reset } from '../../src/filesystem/reset.js';
 import { INTERVAL_PROPERTY, Schedule } from '../../src/mount/schedule.js';
 import { Datasets } from '../../src/volume/datasets.js';
 import { RETENTION_PROPERTY } from '../../src/volume/prune.js';
@@ -44,6 +45,26 @@ t.test('snapshots are taken on an interval and pruned by their age', async (t) =
     await schedule.tick(true);
   }
   t.equal(names().length, 2, 'by the rule of the volume');
+  await schedule.stop();
+  await served.store.close();
+});
+
+t.test('old roots of resets are kept for 30 days', async (t) => {
+  const served = await ServedVolume.make(t, SMALL_GEOMETRY);
+  let nowMs = Date.UTC(2026, 0, 1);
+  await served.reopen({ now: () => nowMs });
+  const datasets = new Datasets(served.store);
+  const schedule = new Schedule(served.store, VOLUME_OPTIONS.log);
+  const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
+  await datasets.createSnapshot('main', 'blank');
+  served.makeFile('a', Buffer.from('a'));
+  const { kept } = await reset(served.store, datasets, datasets.volume('main'));
+  nowMs += 29 * 24 * HOUR;
+  await schedule.tick(true);
+  t.strictSame(names(), ['blank', kept]);
+  nowMs += 2 * 24 * HOUR;
+  await schedule.tick(true);
+  t.strictSame(names(), ['blank']);
   await schedule.stop();
   await served.store.close();
 });

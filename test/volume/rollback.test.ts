@@ -6,7 +6,7 @@ import { ROOT_INO } from '../../src/store/units.js';
 import { Datasets } from '../../src/volume/datasets.js';
 import { Store } from '../../src/volume/store.js';
 import { newStore } from '../crash/campaign.js';
-import { settle, volumeOptions } from '../crash/session.js';
+import { settle, volumeOptions } from '../crash/small-store.js';
 import { structuralProblem } from '../crash/structure.js';
 import { CALLER, ServedVolume, SMALL_GEOMETRY } from './served-volume.js';
 
