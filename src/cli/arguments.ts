@@ -3,7 +3,8 @@
  */
 import { InvalidArgumentError } from 'commander';
 import { LABEL_BYTES_MAX } from '../store/superblock.js';
-import { parseBytes, parseDuration } from './quantities.js';
+import { parseSize } from '../volume/sizes.js';
+import { parseDuration } from './quantities.js';
 
 /** An option that may be given several times: all its values, in order. */
 export const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
@@ -19,7 +20,7 @@ export function commitInterval(text: string): number {
 
 /** A rate in bytes a second; 0 is no limit, and becomes the largest number, since JSON knows no infinity. */
 export function bytesPerSecond(text: string): number {
-  const bytes = parseBytes(text);
+  const bytes = parseSize(text);
   if (bytes === undefined) {
     throw new InvalidArgumentError('It is a number of bytes such as 500K, 64M or 1G, or 0 for no limit.');
   }

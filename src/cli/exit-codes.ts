@@ -63,6 +63,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   'no-such-volume': EXIT.usage,
   'no-such-snapshot': EXIT.usage,
   'no-such-path': EXIT.usage,
+  'not-confirmed': EXIT.failure,
   'no-such-directory': EXIT.usage,
   'no-such-quota': EXIT.usage,
   'bad-quota': EXIT.usage,

@@ -16,16 +16,6 @@ export function parseDuration(text: string): number | undefined {
   return milliseconds >= 1 && milliseconds <= DURATION_MS_MAX ? milliseconds : undefined;
 }
 
-/** Reads `4096`, `500K`, `64M` or `1.5G` (powers of 1024) as bytes; undefined when it is none of these. */
-export function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)([KMGT]?)$/i.exec(text);
-  if (match === null) {
-    return undefined;
-  }
-  const bytes = Math.round(Number(match[1]) * 1024 ** ' KMGT'.indexOf(match[2]!.toUpperCase() || ' '));
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
-}
-
 /** Writes milliseconds as the shortest of `430 ms`, `2.1 s`, `3 min 20 s`, `5 h 2 min`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) {

@@ -4,8 +4,9 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { QuotaReport } from '../mount/commands/quotas.js';
 import { mountedDirectory } from '../mount/mounted-directory.js';
+import { parseSize } from '../volume/sizes.js';
 import { type OutputOptions, printResult } from './output.js';
-import { formatBytes, formatCount, parseBytes } from './quantities.js';
+import { formatBytes, formatCount } from './quantities.js';
 import { onStore, TARGET, TARGET_MEANING, tableLines } from './store-commands.js';
 
 const HELP = `
@@ -62,7 +63,7 @@ const NONE = 'none';
 const isNone = (text: string): boolean => text === NONE;
 
 function byteLimit(text: string): number | 'none' {
-  const bytes = isNone(text) ? NONE : parseBytes(text);
+  const bytes = isNone(text) ? NONE : parseSize(text);
   if (bytes === undefined || bytes === 0) {
     throw new InvalidArgumentError('It is a number of bytes such as 500M or 20G, or none.');
   }

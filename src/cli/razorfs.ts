@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { destroyCommand } from './destroy.js';
 import { diffCommand } from './diff.js';
 import { EXIT, exitCodeHelp } from './exit-codes.js';
 import { mkfsCommand } from './mkfs.js';
@@ -76,6 +77,7 @@ function program(): Command {
     receiveCommand(),
     quotaCommand(),
     mkfsCommand(),
+    destroyCommand(),
   ]) {
     root.addCommand(withSettingsOf(root, command), { isDefault: command.name() === 'mount' });
   }

@@ -3,6 +3,7 @@
  */
 import { Command } from 'commander';
 import { type OutputOptions, printResult } from './output.js';
+import { getPropertiesCommand, setPropertiesCommand } from './properties.js';
 import { formatBytes, formatCount, formatNumberOf, formatTime } from './quantities.js';
 import { onStore, TARGET, TARGET_MEANING, tableLines } from './store-commands.js';
 
@@ -12,6 +13,7 @@ Examples:
   razorfs volume create /mnt/point try --from main@good   one that begins as a snapshot, and shares its space
   razorfs /mnt/work --volume work                         mount it; several volumes can be mounted at once
   razorfs volume list /mnt/point
+  razorfs volume set /mnt/point quota=10G                 a property of the volume that is mounted there
   razorfs volume destroy /mnt/point try                   and all that is in it
 
 A store has the volume main from the beginning.`;
@@ -24,7 +26,9 @@ export function volumeCommand(): Command {
     .addCommand(createCommand())
     .addCommand(listCommand())
     .addCommand(destroyCommand())
-    .addCommand(renameCommand());
+    .addCommand(renameCommand())
+    .addCommand(getPropertiesCommand())
+    .addCommand(setPropertiesCommand());
 }
 
 const onTarget = (name: string): Command =>

@@ -29,6 +29,7 @@ export type StoreErrorCode =
   | 'no-such-volume'
   | 'no-such-snapshot'
   | 'no-such-path'
+  | 'not-confirmed'
   | 'bad-name'
   | 'bad-property'
   | 'exists'

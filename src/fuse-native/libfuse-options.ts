@@ -6,7 +6,7 @@ import { FuseNativeError } from './fuse-native-error.js';
 /** How a mount is to be made; `undefined` stands for what is usual for whoever mounts. */
 export interface LibfuseOptions {
   readonly readOnly: boolean;
-  readonly accessTime: 'relatime' | 'noatime' | 'strictatime';
+  readonly accessTime: 'relatime' | 'noatime' | 'strictatime' | undefined;
   readonly suid: boolean | undefined;
   readonly dev: boolean | undefined;
   readonly exec: boolean;

@@ -69,7 +69,7 @@ function mountFlags(options: MountOptions): number {
     (options.sync ? MS_SYNCHRONOUS : 0) |
     (options.dirsync ? MS_DIRSYNC : 0) |
     (options.nodiratime ? MS_NODIRATIME : 0) |
-    { relatime: MS_RELATIME, noatime: MS_NOATIME, strictatime: MS_STRICTATIME }[options.accessTime]
+    { relatime: MS_RELATIME, noatime: MS_NOATIME, strictatime: MS_STRICTATIME }[options.accessTime ?? 'relatime']
   );
 }
 

@@ -8,7 +8,8 @@ export type AccessTime = 'relatime' | 'noatime' | 'strictatime';
 
 export interface MountOptions {
   readonly readOnly: boolean;
-  readonly accessTime: AccessTime;
+  /** Undefined: as the volume's property says. */
+  readonly accessTime: AccessTime | undefined;
   /** Times of last access of directories stay as they are. */
   readonly nodiratime: boolean;
   /** Undefined: as is usual for whoever mounts, root or not. */
@@ -33,7 +34,7 @@ type Changes = { -readonly [Key in keyof MountOptions]?: MountOptions[Key] };
 
 const DEFAULTS: MountOptions = {
   readOnly: false,
-  accessTime: 'relatime',
+  accessTime: undefined,
   nodiratime: false,
   suid: undefined,
   dev: undefined,

@@ -2,10 +2,11 @@
  * From what a mount was asked for to what it will be: words and properties put together, and refused where they cannot be.
  */
 import { StoreError } from '../errors/store-error.js';
-import { parseMountOptions } from '../fuse/mount-options.js';
+import { type AccessTime, parseMountOptions } from '../fuse/mount-options.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
-import { COMMIT_INTERVAL_MS_DEFAULT } from '../volume/options.js';
+import { COMMIT_INTERVAL_MS_DEFAULT, type Durability } from '../volume/options.js';
+import { propertyOf } from '../volume/properties.js';
 import type { MountDescription, MountRequest } from './mount-request.js';
 import type { OpenedStore } from './opened-store.js';
 
@@ -15,11 +16,15 @@ export type MountPlan = Omit<MountDescription, 'id' | 'device'>;
 export function planMount(request: MountRequest, { store, readOnly: isOpenedReadOnly }: OpenedStore): MountPlan {
   const options = parseMountOptions(request.options);
   const dataset = new Datasets(store).named(request.dataset);
+  const { catalog } = store.state;
+  const volume = catalog.require(dataset.volume);
+  const said = (name: 'atime' | 'durability'): string => propertyOf(catalog, volume, name).value;
   const wantsWriting = !request.readOnly && !options.readOnly && dataset.type === 'volume';
   if (wantsWriting && isOpenedReadOnly) throw openedReadOnly(dataset);
   // With `sync` the kernel fsyncs after each write, but not after changes of names and attributes, and `dirsync` it leaves to the
   // file system altogether (mount(8)).
-  const durability = options.sync || options.dirsync ? 'sync' : (request.durability ?? 'interval');
+  const durability =
+    options.sync || options.dirsync ? 'sync' : (request.durability ?? (said('durability') as Durability));
   const readOnly = !wantsWriting || store.readOnlyReason !== '';
   return {
     mountPoint: request.mountPoint,
@@ -27,7 +32,7 @@ export function planMount(request: MountRequest, { store, readOnly: isOpenedRead
     readOnly,
     durability,
     commitIntervalMs: request.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT[durability],
-    options: { ...options, readOnly },
+    options: { ...options, readOnly, accessTime: options.accessTime ?? (said('atime') as AccessTime) },
     transport: request.transport,
   };
 }

@@ -9,12 +9,11 @@ import { freeName } from '../filesystem/reset.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
 import type { StoreLog } from '../volume/options.js';
+import { INTERVAL_PROPERTY } from '../volume/properties.js';
 import { MADE_BY, pruneAutomatic } from '../volume/prune.js';
 import { parseAge } from '../volume/retention.js';
 import type { Store } from '../volume/store.js';
 
-/** The property of a volume that says how often a snapshot is to be taken: `1h`. */
-export const INTERVAL_PROPERTY = 'snapshot-interval';
 const INTERVAL = 'interval';
 /** How often the clock is looked at, and, of these times, how often snapshots are pruned. */
 const TICK_MS = 30_000;
@@ -64,8 +63,7 @@ export class Schedule {
 
   /** Whether a snapshot of a volume is due. One that would show the same as the last is not taken. */
   #isDue(volume: Dataset, nowMs: number): boolean {
-    const interval = volume.properties[INTERVAL_PROPERTY];
-    const intervalMs = typeof interval === 'string' ? parseAge(interval) : undefined;
+    const intervalMs = parseAge(this.#datasets.property(volume, INTERVAL_PROPERTY).value);
     if (intervalMs === undefined || intervalMs === 0) return false;
     const last = this.#datasets.snapshots(volume.name).findLast(({ properties }) => properties[MADE_BY] === INTERVAL);
     if (last === undefined) return true;

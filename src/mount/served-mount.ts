@@ -209,7 +209,7 @@ const datasetOf = ({ dataset }: MountDescription, { store }: OpenedStore): Datas
 function namespaceOf(description: MountDescription, store: OpenedStore): Namespace {
   const { readOnly, options, durability } = description;
   return new Namespace(store.store, datasetOf(description, store), {
-    atime: readOnly ? 'noatime' : options.accessTime,
+    atime: readOnly ? 'noatime' : (options.accessTime ?? 'relatime'),
     nodiratime: options.nodiratime,
     sync: durability === 'sync',
   });

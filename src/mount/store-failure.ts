@@ -45,6 +45,7 @@ function adviceFor(store: string, error: StoreError): string {
     case 'no-such-volume':
     case 'no-such-snapshot':
     case 'no-such-path':
+    case 'not-confirmed':
     case 'no-such-directory':
     case 'no-such-quota':
     case 'bad-quota':

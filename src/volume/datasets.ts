@@ -8,6 +8,7 @@ import type { DatasetId } from '../store/units.js';
 import { DATASET_NAME_BYTES_MAX, type Dataset, isDatasetName, MAIN_NAME, type PropertyValues } from './dataset.js';
 import type { Timestamp } from './inode.js';
 import type { DatasetOperation, KeptState } from './operation.js';
+import { type PropertyName, type PropertyReport, propertyOf } from './properties.js';
 import type { Store } from './store.js';
 
 /** Bytes of a dataset's properties as JSON. */
@@ -75,6 +76,11 @@ export class Datasets {
   named(name: string): Dataset {
     const at = name.indexOf('@');
     return at < 0 ? this.volume(name) : this.snapshot(name.slice(0, at), name.slice(at + 1));
+  }
+
+  /** A property of a volume as it counts, its own or inherited. */
+  property(volume: Dataset, name: PropertyName): PropertyReport {
+    return propertyOf(this.#store.state.catalog, volume, name);
   }
 
   isMounted(dataset: Dataset): boolean {
@@ -164,11 +170,11 @@ export class Datasets {
   /** Refuses a volume that cannot be destroyed once these snapshots of it have been. */
   checkDestroyable(volume: Dataset, snapshots: readonly Dataset[]): void {
     const { id, name } = volume;
-    this.#checkNotMounted(volume);
-    for (const snapshot of snapshots) this.checkUnused(snapshot);
     if (name === MAIN_NAME) {
       throw new StoreError('in-use', `The volume "${MAIN_NAME}" is part of every store.`, 'Destroy the store instead.');
     }
+    this.#checkNotMounted(volume);
+    for (const snapshot of snapshots) this.checkUnused(snapshot);
     const left = this.#store.state.catalog.snapshots(id).filter((snapshot) => !snapshots.includes(snapshot));
     if (left.length > 0) {
       throw new StoreError('in-use', `The volume "${name}" has snapshots: ${left.length}.`, 'Destroy them first.');

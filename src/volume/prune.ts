@@ -6,14 +6,13 @@
  */
 import type { Dataset } from './dataset.js';
 import { type Datasets, holdsOf } from './datasets.js';
+import { RETENTION_PROPERTY } from './properties.js';
 import { judge, parseRetention, type Retention } from './retention.js';
 
 /** The snapshot that a volume is reset to. */
 export const BLANK_NAME = 'blank';
 /** The property of a snapshot that says what made it, where that was not a person: `interval`, `reset`, `rollback`. */
 export const MADE_BY = 'made-by';
-/** The property of a volume that has its rule. */
-export const RETENTION_PROPERTY = 'retention';
 /** How long snapshots stay that nobody asked for, in a volume without a rule. */
 export const AUTOMATIC_RETENTION_DEFAULT = 'within=30d';
 
@@ -26,9 +25,9 @@ export interface PruneVerdict {
 export const isAutomatic = (snapshot: Dataset): boolean => typeof snapshot.properties[MADE_BY] === 'string';
 
 /** The rule of a volume; undefined when it has none. Throws StoreError for one that cannot be read. */
-export function ruleOf(volume: Dataset): Retention | undefined {
-  const rule = volume.properties[RETENTION_PROPERTY];
-  return typeof rule === 'string' ? parseRetention(rule) : undefined;
+export function ruleOf(datasets: Datasets, volume: Dataset): Retention | undefined {
+  const { value, source } = datasets.property(volume, RETENTION_PROPERTY);
+  return source === 'default' || value === 'none' ? undefined : parseRetention(value);
 }
 
 /** What a rule makes of a volume's snapshots, the newest first. `onlyAutomatic`: of those that nobody asked for. */
@@ -59,7 +58,7 @@ export async function prune(datasets: Datasets, verdicts: readonly PruneVerdict[
 
 /** Prunes the snapshots that nobody asked for, by the volume's rule, or by their age. Returns their names. */
 export async function pruneAutomatic(datasets: Datasets, volume: Dataset, nowMs: number): Promise<string[]> {
-  const rule = ruleOf(volume) ?? parseRetention(AUTOMATIC_RETENTION_DEFAULT);
+  const rule = ruleOf(datasets, volume) ?? parseRetention(AUTOMATIC_RETENTION_DEFAULT);
   const verdicts = planPrune(datasets, volume, rule, nowMs, true);
   await prune(datasets, verdicts);
   return verdicts.flatMap(({ snapshot, keptBy }) => (keptBy.length === 0 ? [snapshot.name] : []));

@@ -32,7 +32,7 @@ export interface PruneReport {
 export const pruneSnapshots: StoreCommand<PruneArgs, PruneReport> = async (args, context) => {
   const { datasets, store } = context;
   const volume = volumeNamed(args.volume, context);
-  const rule = args.rule === undefined ? ruleOf(volume) : parseRetention(args.rule);
+  const rule = args.rule === undefined ? ruleOf(datasets, volume) : parseRetention(args.rule);
   if (rule === undefined || Object.keys(rule).length === 0) {
     throw new StoreError(
       'bad-property',

@@ -5,6 +5,7 @@
 
 import { diffStates } from './diff.js';
 import { addRules, listRules, persistenceStatus, removeRules, resetVolume } from './persistence.js';
+import { getProperties, setProperties } from './properties.js';
 import { pruneSnapshots } from './prune.js';
 import { listQuotas, removeQuota, setQuota } from './quotas.js';
 import { rollBack } from './rollback.js';
@@ -40,6 +41,8 @@ export const STORE_COMMANDS = {
   'volume list': listVolumes,
   'volume destroy': destroyVolume,
   'volume rename': renameVolume,
+  'volume get': getProperties,
+  'volume set': setProperties,
   prune: pruneSnapshots,
   'persist add': addRules,
   'persist remove': removeRules,
