@@ -69,6 +69,8 @@ export class InodePass {
   readonly #rules: InodeRules;
   readonly #paths: Paths;
   #current: CurrentInode | undefined;
+  /** The record of the inode that is looked at. */
+  readonly #words = new Uint32Array(INODE_WORDS);
   /** No tree before had the leaf that is looked at: what its items point to is counted. */
   #isNewLeaf = false;
   /** What the leaf's items point to is looked at. */
@@ -103,7 +105,7 @@ export class InodePass {
     return {
       ino,
       index: this.#survey.table.find(ino),
-      words: new Uint32Array(INODE_WORDS),
+      words: this.#words,
       record: undefined,
       recordLeaf: 0,
       // Without a record nobody knows whether it was transplanted.

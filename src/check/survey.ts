@@ -81,28 +81,10 @@ export async function surveyTree(
 ): Promise<Survey> {
   const leaves = new Leaves(store.pages);
   const lost: KeyRange[] = [];
-  for (const page of walk.leaves(root, findings, lost)) {
-    leaves.add(page.number);
-    if (leaves.length % 256 === 0) {
-      progress('pages', walk.pagesRead, 0);
-      await pause();
-    }
-  }
-  return { role, lost, ...(await surveyLeaves(leaves, role, findings, progress)) };
-}
-
-/** Collects the inodes in leaves, and the names that lead to them. Reports impossible items. */
-async function surveyLeaves(
-  leaves: Leaves,
-  role: TreeRole,
-  findings: ErrorSink,
-  progress: ProgressListener,
-): Promise<Omit<Survey, 'lost' | 'role'>> {
   const table = new InodeTable();
   const tree: TreeItems = { orphans: new Set(), quotas: new Map(), deadBlobs: new Set(), segments: new Map() };
-  const page = new Page();
-  for (let index = 0; index < leaves.length; index++) {
-    if (!leaves.read(index, page)) continue;
+  for (const page of walk.leaves(root, findings, lost)) {
+    leaves.add(page.number);
     for (let slot = 0; slot < page.count; slot++) {
       const problem = shapeProblem(page, slot, role);
       if (problem === undefined) takeItem(page, slot, table, tree);
@@ -111,13 +93,13 @@ async function surveyLeaves(
         findings.error('item', where, problem, `it belongs to inode ${page.object(slot)}`);
       }
     }
-    if (index % 256 === 0) {
-      progress('inodes', index, leaves.length);
+    if (leaves.length % 256 === 0) {
+      progress('pages', walk.pagesRead, 0);
       await pause();
     }
   }
   await surveyNames(leaves, role, table, progress);
-  return { leaves, table, ...tree };
+  return { role, lost, leaves, table, ...tree };
 }
 
 /** Counts names by what they lead to, and finds directories that contain themselves. */
