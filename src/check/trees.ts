@@ -1,5 +1,8 @@
 /**
  * The check of the trees of all volumes and snapshots, volumes first: what is damaged in both is reported of the volume.
+ *
+ * Pages, and what leaves point to, are checked once however many trees have them. The inodes of a tree are judged by a pass over all
+ * its leaves, so that each snapshot takes the time of reading these, unless it has the root of another tree.
  */
 import { type DatasetId, MAIN_VOLUME, ROOT_INO } from '../store/units.js';
 import type { Dataset } from '../volume/dataset.js';

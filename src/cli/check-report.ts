@@ -81,7 +81,7 @@ export class CheckReport {
   /** What the check came to; the last thing that is printed. */
   summary(store: string, result: CheckResult, exitCode: number, advice = ''): void {
     this.#progress.clear();
-    const { superblock, findings, log, totals } = result;
+    const { superblock, findings, log, totals, catalog } = result;
     const { errors, notes } = findings;
     const { inodes, dataBytes } = totals;
     this.object({
@@ -92,12 +92,14 @@ export class CheckReport {
       clean: superblock.clean,
       errors,
       notes,
+      volumes: catalog.volumes.length,
+      snapshots: catalog.snapshots.length,
       inodes,
       dataBytes,
       pendingOperations: log.pending,
       exitCode,
     });
-    this.line(`${store}: ${inodes} files and directories, ${formatBytes(dataBytes)}`);
+    this.line(`${store}: ${inodes} files and directories, ${formatBytes(dataBytes)}${othersOf(result)}`);
     if (advice !== '') this.line(advice);
     if (errors === 0) this.line('OK');
     else if (!this.#options.json) process.stdout.write(`${formatNumberOf(errors, 'error')}\n`);
@@ -111,6 +113,12 @@ export class CheckReport {
     process.stderr.write(`razorfsck: ${message}\n`);
     if (advice !== '') process.stderr.write(`  ${advice}\n`);
   }
+}
+
+/** Volumes and snapshots, where there is more than the one volume that every store has. */
+function othersOf({ catalog: { volumes, snapshots } }: CheckResult): string {
+  const more = volumes.length > 1 ? `, in ${formatNumberOf(volumes.length, 'volume')}` : '';
+  return snapshots.length === 0 ? more : `${more}, ${formatNumberOf(snapshots.length, 'snapshot')}`;
 }
 
 const unexpected = (error: unknown): { code: string; message: string; advice: string } => {
