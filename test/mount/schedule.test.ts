@@ -1,8 +1,7 @@
 /** Snapshots by the clock: taken when they are due, pruned when their time is over. */
 import t from 'tap';
 import { reset } from '../../src/filesystem/reset.js';
-import { INTERVAL_PROPERTY, Schedule, Schedule } from '../../src/mount/schedule.js';
-import { Datasets } from '../../src/volume/datasets.js';
+import { Schedule } from '../../src/mount/schedule.js';
 import { INTERVAL_PROPERTY, RETENTION_PROPERTY } from '../../src/volume/properties.js';
 import { ServedVolume, SMALL_GEOMETRY, VOLUME_OPTIONS } from '../volume/served-volume.js';
 
