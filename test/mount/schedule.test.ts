@@ -2,6 +2,7 @@
 import t from 'tap';
 import { reset } from '../../src/filesystem/reset.js';
 import { Schedule } from '../../src/mount/schedule.js';
+import { Datasets } from '../../src/volume/datasets.js';
 import { INTERVAL_PROPERTY, RETENTION_PROPERTY } from '../../src/volume/properties.js';
 import { ServedVolume, SMALL_GEOMETRY, VOLUME_OPTIONS } from '../volume/served-volume.js';
 
