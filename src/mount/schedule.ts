@@ -6,6 +6,7 @@
  * the last snapshot that was taken on it.
  */
 import { freeName } from '../filesystem/reset.js';
+import type { DatasetId } from '../store/units.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
 import type { StoreLog } from '../volume/options.js';
@@ -23,13 +24,18 @@ export class Schedule {
   readonly #store: Store;
   readonly #datasets: Datasets;
   readonly #log: StoreLog;
+  readonly #flush: (volume: DatasetId) => Promise<void>;
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> = Promise.resolve();
   #ticks = 0;
 
-  /** Begins; failures are told to `log`, and tried again. */
-  constructor(store: Store, log: StoreLog) {
+  /**
+   * Begins; failures are told to `log`, and tried again. `flush` has the kernel hand over what programs have written to a volume,
+   * where that is mounted.
+   */
+  constructor(store: Store, log: StoreLog, flush: (volume: DatasetId) => Promise<void>) {
     this.#store = store;
+    this.#flush = flush;
     this.#datasets = new Datasets(store);
     this.#log = log;
     this.#timer = setInterval(() => this.#onTick(), TICK_MS);
@@ -53,6 +59,7 @@ export class Schedule {
     for (const volume of this.#datasets.volumes) {
       if (this.#isDue(volume, nowMs)) {
         const name = freeName(this.#datasets, volume, 'auto', nowMs);
+        await this.#flush(volume.id);
         await this.#datasets.createSnapshot(volume.name, name, { [MADE_BY]: INTERVAL });
       }
       if (!prunes) continue;

@@ -14,6 +14,7 @@ import type { ServedDataset } from './control-protocol.js';
 import { flushInChild } from './flush.js';
 import { forgetPath, forgetSnapshot, forgetTree, rootNames } from './kernel-caches.js';
 import type { Logger } from './log.js';
+import { MountError } from './mount-error.js';
 import type { MountDescription } from './mount-request.js';
 import { mountAt } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
@@ -138,7 +139,13 @@ export class ServedMount {
 
   /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
   async flush(): Promise<void> {
-    if (this.isInSight) await flushInChild(this.description.mountPoint);
+    if (!this.isInSight) return;
+    const { mountPoint } = this.description;
+    // Where nobody serves the writes any more, they wait for the next process to do so.
+    const ended = this.ended.then(() => {
+      throw new MountError('interrupted', `${mountPoint} was unmounted, or its process restarted, meanwhile.`);
+    });
+    await Promise.race([flushInChild(mountPoint), ended]);
   }
 
   /** The volume was rolled back, wholly or, where `path` is not empty, at a path: the kernel is told to look again. */

@@ -119,7 +119,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const { state } = store.store;
     state.onReplacing = (volume) => this.#mountOf(volume)?.beforeReplacing();
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
-    this.#schedule = new Schedule(store.store, store.log);
+    this.#schedule = new Schedule(store.store, store.log, (volume) => this.flush(volume));
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });

@@ -186,3 +186,17 @@ t.test('an unmounted store', async (t) => {
   await place.mounted();
   t.same(contents(place.mountPoint), before);
 });
+
+t.test('a restart does not wait for a snapshot that waits for it', async (t) => {
+  const place = new Place(t);
+  await place.mounted();
+  const file = openSync(path.join(place.mountPoint, 'file'), 'w');
+  writeSync(file, Buffer.alloc(LARGE));
+  const both = await Promise.all([
+    razorfs(['snapshot', 'create', place.mountPoint, 'one']),
+    razorfs(['restart', place.mountPoint]),
+  ]);
+  t.equal(both[1].code, EXIT.success, both[1].stderr);
+  closeSync(file);
+  t.match(await place.umount(), { code: EXIT.success });
+});

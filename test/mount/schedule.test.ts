@@ -13,7 +13,7 @@ t.test('snapshots are taken on an interval and pruned by their age', async (t) =
   let nowMs = Date.UTC(2026, 0, 1);
   await served.reopen({ now: () => nowMs });
   const datasets = new Datasets(served.store);
-  const schedule = new Schedule(served.store, VOLUME_OPTIONS.log);
+  const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
   await schedule.tick(true);
   t.strictSame(names(), [], 'not asked for');
@@ -54,7 +54,7 @@ t.test('old roots of resets are kept for 30 days', async (t) => {
   let nowMs = Date.UTC(2026, 0, 1);
   await served.reopen({ now: () => nowMs });
   const datasets = new Datasets(served.store);
-  const schedule = new Schedule(served.store, VOLUME_OPTIONS.log);
+  const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
   await datasets.createSnapshot('main', 'blank');
   served.makeFile('a', Buffer.from('a'));

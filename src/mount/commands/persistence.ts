@@ -16,6 +16,7 @@ import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
 import { resolvePath } from '../../volume/transplant.js';
 import { volumeNamed } from './dataset-names.js';
+import { checkNothingMountedBelow } from './mounts-within.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 import { Vanishing, type VanishingPath } from './vanishing.js';
 
@@ -115,6 +116,7 @@ export const resetVolume: StoreCommand<
 > = async ({ volume: name, ...options }, context) => {
   const { store, datasets, mounts } = context;
   const volume = volumeNamed(name, context);
+  checkNothingMountedBelow(volume, '', context);
   await mounts.flush(volume.id);
   const without = (options.without ?? []).map(normalPath);
   const report = await reset(store, datasets, volume, { ...options, without });

@@ -7,6 +7,7 @@ import type { Dataset } from '../../volume/dataset.js';
 import { MADE_BY } from '../../volume/prune.js';
 import { resolvePath } from '../../volume/transplant.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
+import { checkNothingMountedBelow } from './mounts-within.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 export interface RollbackArgs {
@@ -71,16 +72,5 @@ function checkIsThere(snapshot: Dataset, path: string, { store, datasets }: Comm
     'no-such-path',
     `The snapshot "${datasets.nameOf(snapshot)}" has nothing at "/${path}".`,
     'What it does not have is not taken away: remove it yourself if it is to go.',
-  );
-}
-
-/** The kernel takes a mount away whose mount point is replaced. */
-function checkNothingMountedBelow(volume: Dataset, path: string, { mounts }: CommandContext): void {
-  const [inside] = mounts.mountsBelow(volume.id, path);
-  if (inside === undefined) return;
-  throw new StoreError(
-    'in-use',
-    `Something is mounted at ${inside}, within what would be replaced.`,
-    'Unmount it first.',
   );
 }
