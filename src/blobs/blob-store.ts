@@ -30,8 +30,8 @@ export class BlobStore {
   /** Open files, the least recently used first. */
   readonly #open = new Map<BlobId, DiskFile>();
   readonly #directories = new Set<string>();
-  /** Blobs with data that may not be durable, and directories with entries that may not be. */
-  readonly #dirty = new Set<BlobId>();
+  /** Blobs with data or a name that may not be durable, and how many bytes were written since the last sync began. */
+  readonly #dirty = new Map<BlobId, number>();
   readonly #syncing = new Map<BlobId, Promise<void>>();
   readonly #newIn = new Map<BlobId, string>();
   /** Directories with removals that may not be durable. */
@@ -60,7 +60,7 @@ export class BlobStore {
     }
     this.#keep(id, this.#disk.open(blobPath(id), 'create'));
     this.#newIn.set(id, directory);
-    this.#dirty.add(id);
+    this.#noteUnsynced(id, 0);
   }
 
   /** Makes a blob that should exist but whose creation was lost. */
@@ -70,7 +70,7 @@ export class BlobStore {
 
   /** A former process wrote to a blob, and may not have synced it or its name: the next sync does. */
   adopt(id: BlobId): void {
-    this.#dirty.add(id);
+    this.#noteUnsynced(id, Number.POSITIVE_INFINITY);
     this.#newIn.set(id, directoryOf(id));
   }
 
@@ -117,7 +117,7 @@ export class BlobStore {
   }
 
   write(id: BlobId, from: Uint8Array, offset: number, length: number, position: number): void {
-    this.#dirty.add(id);
+    this.#noteUnsynced(id, length);
     const file = this.file(id);
     file.write(from, offset, length, position);
     this.#noteRun(id, file, position, position + length);
@@ -138,7 +138,11 @@ export class BlobStore {
 
   /** The blob is about to be changed through `file`. */
   touch(id: BlobId): void {
-    this.#dirty.add(id);
+    this.#noteUnsynced(id, Number.POSITIVE_INFINITY);
+  }
+
+  #noteUnsynced(id: BlobId, bytes: number): void {
+    this.#dirty.set(id, (this.#dirty.get(id) ?? 0) + bytes);
   }
 
   /** Whether some of a blob's data may not be durable yet. */
@@ -146,9 +150,14 @@ export class BlobStore {
     return this.#dirty.has(id) || this.#syncing.has(id);
   }
 
+  /** At least as many bytes as a sync of the blob must wait for; infinite when that is not known. */
+  unsyncedBytes(id: BlobId): number {
+    return this.#syncing.has(id) ? Number.POSITIVE_INFINITY : (this.#dirty.get(id) ?? 0);
+  }
+
   /** Blobs with data that may not be durable. */
   unsynced(): BlobId[] {
-    return [...new Set([...this.#dirty, ...this.#syncing.keys()])];
+    return [...new Set([...this.#dirty.keys(), ...this.#syncing.keys()])];
   }
 
   get hasUnsynced(): boolean {
@@ -185,6 +194,10 @@ export class BlobStore {
     this.file(id).syncNow();
     const directory = this.#newIn.get(id);
     if (directory !== undefined) this.#disk.syncDirectory(directory);
+    this.#dirty.delete(id);
+    this.#runs.delete(id);
+    this.#newIn.delete(id);
+    this.#unsyncedCuts.delete(id);
   }
 
   /** Makes all data written so far durable. */
@@ -196,7 +209,7 @@ export class BlobStore {
 
   /** Remembers to cut a blob once the log is durable. A former process may have cut it already: the next sync covers that. */
   cutLater(id: BlobId, size: number): void {
-    this.#dirty.add(id);
+    this.#noteUnsynced(id, 0);
     this.#pendingCuts.set(id, Math.min(size, this.#pendingCuts.get(id) ?? size));
   }
 
@@ -231,7 +244,7 @@ export class BlobStore {
       this.#pendingCuts.delete(id);
       const file = this.file(id);
       if (file.size() > size) {
-        this.#dirty.add(id);
+        this.#noteUnsynced(id, 0);
         this.#unsyncedCuts.set(id, (this.#unsyncedCuts.get(id) ?? 0) + 1);
         file.truncate(size);
       }

@@ -26,12 +26,12 @@ export class ExtendedAttributes {
     this.#volume = volume;
   }
 
-  /** The value, as a view of the mapped file. Throws ENODATA. */
-  get(ino: Ino, name: Uint8Array): Uint8Array {
+  /** The value, as a view of the mapped file; undefined when there is none. */
+  find(ino: Ino, name: Uint8Array): Uint8Array | undefined {
     this.#checkName(name);
     const inode = load(this.#volume, ino, this.#inode);
     const { xattrs, tree, strings } = this.#volume.state;
-    if (inode.xattrs === 0 || xattrs.find(ino, name) < 0) throw ENODATA;
+    if (inode.xattrs === 0 || xattrs.find(ino, name) < 0) return undefined;
     return strings.get(asAddress(readU64(tree.words, tree.valueWord + 2)));
   }
 
@@ -75,8 +75,8 @@ export class ExtendedAttributes {
 
   /** The access list after chmod(2), to be set with the new mode; undefined when there is none. */
   accessAclAfterChmod(inode: Inode, mode: number): Uint8Array | undefined {
-    if (!this.has(inode, ACCESS_ACL_XATTR)) return undefined;
-    return Acl.parse(this.get(inode.ino, ACCESS_ACL_XATTR)).afterChmod(mode).encode();
+    const acl = this.find(inode.ino, ACCESS_ACL_XATTR);
+    return acl === undefined ? undefined : Acl.parse(acl).afterChmod(mode).encode();
   }
 
   /** Removes an attribute. Throws ENODATA. */

@@ -3,7 +3,7 @@
  */
 
 import { CorruptionError } from '../errors/corruption.js';
-import { EINVAL, Errno } from '../errors/errno.js';
+import { EINVAL, ENODATA, ENOENT, Errno } from '../errors/errno.js';
 import { DiskError } from '../store/disk.js';
 import type { BlobId, Ino } from '../store/units.js';
 import { asAddress } from '../store/units.js';
@@ -60,8 +60,14 @@ export class FileSystem implements FileSystemOperations {
 
   // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  find(parent: Ino, name: Uint8Array, out: Attributes): boolean {
+    const ino = this.#names.find(parent, name);
+    if (ino !== undefined) this.#attributes.get(ino, out);
+    return ino !== undefined;
+  }
+
   lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
-    this.#attributes.get(this.#names.lookup(parent, name), out);
+    if (!this.find(parent, name, out)) throw ENOENT;
   }
 
   forget(ino: Ino): void {
@@ -175,8 +181,14 @@ export class FileSystem implements FileSystemOperations {
 
   // ── Extended attributes ──────────────────────────────────────────────────────────────────────────────────────────────
 
+  findExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array | undefined {
+    return this.#xattrs.find(ino, name);
+  }
+
   getExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array {
-    return this.#xattrs.get(ino, name);
+    const value = this.#xattrs.find(ino, name);
+    if (value === undefined) throw ENODATA;
+    return value;
   }
 
   setExtendedAttribute(
@@ -201,9 +213,17 @@ export class FileSystem implements FileSystemOperations {
   // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   sync(ino: Ino): Promise<void> {
+    return this.#volume.commit(this.#blobsToSync(ino));
+  }
+
+  syncAtOnce(ino: Ino): boolean {
+    return this.#volume.commitAtOnce(this.#blobsToSync(ino));
+  }
+
+  #blobsToSync(ino: Ino): BlobId[] {
     const inode = load(this.#volume, ino, this.#inode);
-    const blob: BlobId | undefined = isDirectory(inode.mode) ? undefined : this.#data.blobOf(ino);
-    return this.#volume.commit(blob === undefined ? [] : [blob]);
+    const blob = isDirectory(inode.mode) ? undefined : this.#data.blobOf(ino);
+    return blob === undefined ? [] : [blob];
   }
 
   syncDirectory(ino: Ino): Promise<void> {
@@ -211,8 +231,8 @@ export class FileSystem implements FileSystemOperations {
     return this.#volume.commit([]);
   }
 
-  pendingCommit(): Promise<void> | undefined {
-    return this.#volume.pendingCommit(this.#sync);
+  pendingCommit(isLone = false): Promise<void> | undefined {
+    return this.#volume.pendingCommit(this.#sync, isLone);
   }
 
   wasApplied(request: number): boolean {

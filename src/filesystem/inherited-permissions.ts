@@ -28,9 +28,10 @@ export function inheritPermissions(
   const gid = inheritsGroup ? directory.gid : caller.gid;
   const wanted = inheritsGroup && isDirectory(mode) ? mode | S_ISGID : mode;
   if (isSymlink(mode)) return { mode: wanted, gid, xattrs: NO_XATTRS };
-  if (!xattrs.has(directory, DEFAULT_ACL_XATTR)) return { mode: wanted & ~caller.umask, gid, xattrs: NO_XATTRS };
+  const inherited = directory.xattrs > 0 ? xattrs.find(directory.ino, DEFAULT_ACL_XATTR) : undefined;
+  if (inherited === undefined) return { mode: wanted & ~caller.umask, gid, xattrs: NO_XATTRS };
   // The view is read before anything else moves the tree.
-  const value = Uint8Array.from(xattrs.get(directory.ino, DEFAULT_ACL_XATTR));
+  const value = Uint8Array.from(inherited);
   const access = Acl.parse(value).forNewInode(wanted);
   return {
     mode: (wanted & ~PERMISSIONS) | access.mode,

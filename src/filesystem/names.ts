@@ -44,15 +44,14 @@ export class Names {
     this.#xattrs = xattrs;
   }
 
-  /** The inode that a name leads to. Throws ENOENT. */
-  lookup(parent: Ino, name: Uint8Array): Ino {
+  /** The inode that a name leads to; undefined when there is none. */
+  find(parent: Ino, name: Uint8Array): Ino | undefined {
     const directory = loadDirectory(this.#volume, parent, this.#parent);
     checkName(name);
     if (isDot(name)) return parent;
     if (isDotDot(name)) return directory.parent;
     const ino = this.#find(parent, name);
-    if (ino === 0) throw ENOENT;
-    return ino;
+    return ino === 0 ? undefined : ino;
   }
 
   /** The inode of an entry, or 0. */

@@ -153,27 +153,28 @@ export class Namespace implements FileSystemOperations {
     out.gid = 0;
   }
 
-  #lookupControl(parent: Ino, name: Uint8Array, out: Attributes): void {
+  /** False when there is no such name. */
+  #findControl(parent: Ino, name: Uint8Array, out: Attributes): boolean {
     const is = (other: Buffer): boolean => other.equals(name);
     if (is(DOT)) {
       this.#fillControl(parent, out);
-      return;
+      return true;
     }
     if (is(DOT_DOT)) {
       if (parent === CONTROL_DIRECTORY) this.#filesystem.getAttributes(ROOT_INO, out);
       else this.#fillControl(CONTROL_DIRECTORY, out);
-      return;
+      return true;
     }
     if (parent === CONTROL_DIRECTORY) {
-      if (!is(SNAPSHOTS_NAME)) throw ENOENT;
-      this.#fillControl(SNAPSHOTS_DIRECTORY, out);
-      return;
+      if (is(SNAPSHOTS_NAME)) this.#fillControl(SNAPSHOTS_DIRECTORY, out);
+      return is(SNAPSHOTS_NAME);
     }
     const snapshot = this.#datasets().find((dataset) => is(Buffer.from(dataset.name)));
-    if (snapshot === undefined) throw ENOENT;
+    if (snapshot === undefined) return false;
     const view = this.#viewOf(snapshot);
     view.filesystem.getAttributes(ROOT_INO, out);
     out.ino = this.#encode(view, out.ino);
+    return true;
   }
 
   #readControl(node: Ino, cookie: number, visit: DirectoryVisitor): void {
@@ -198,14 +199,20 @@ export class Namespace implements FileSystemOperations {
 
   // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
+  find(parent: Ino, name: Uint8Array, out: Attributes): boolean {
     if (parent === ROOT_INO && this.#dataset.type === 'volume' && CONTROL_NAME.equals(name)) {
       this.#fillControl(CONTROL_DIRECTORY, out);
-    } else if (this.#isControl(parent)) {
-      this.#lookupControl(parent, name, out);
-    } else {
-      this.#fill(parent, out, (filesystem, ino) => filesystem.lookup(ino, name, out));
+      return true;
     }
+    if (this.#isControl(parent)) return this.#findControl(parent, name, out);
+    const view = this.#view(parent);
+    if (!view.filesystem.find(this.#ino(view, parent), name, out)) return false;
+    out.ino = this.#encode(view, out.ino);
+    return true;
+  }
+
+  lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
+    if (!this.find(parent, name, out)) throw ENOENT;
   }
 
   forget(node: Ino): void {
@@ -341,10 +348,16 @@ export class Namespace implements FileSystemOperations {
 
   // ── Extended attributes ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  getExtendedAttribute(node: Ino, name: Uint8Array): Uint8Array {
-    if (this.#isControl(node)) throw ENODATA;
+  findExtendedAttribute(node: Ino, name: Uint8Array): Uint8Array | undefined {
+    if (this.#isControl(node)) return undefined;
     const view = this.#view(node);
-    return view.filesystem.getExtendedAttribute(this.#ino(view, node), name);
+    return view.filesystem.findExtendedAttribute(this.#ino(view, node), name);
+  }
+
+  getExtendedAttribute(node: Ino, name: Uint8Array): Uint8Array {
+    const value = this.findExtendedAttribute(node, name);
+    if (value === undefined) throw ENODATA;
+    return value;
   }
 
   setExtendedAttribute(
@@ -378,14 +391,20 @@ export class Namespace implements FileSystemOperations {
     return view.filesystem.sync(this.#ino(view, node));
   }
 
+  syncAtOnce(node: Ino): boolean {
+    if (this.#isControl(node)) return false;
+    const view = this.#view(node);
+    return view.filesystem.syncAtOnce(this.#ino(view, node));
+  }
+
   syncDirectory(node: Ino): Promise<void> {
     if (this.#isControl(node)) return Promise.resolve();
     const view = this.#view(node);
     return view.filesystem.syncDirectory(this.#ino(view, node));
   }
 
-  pendingCommit(): Promise<void> | undefined {
-    return this.#filesystem.pendingCommit();
+  pendingCommit(isLone = false): Promise<void> | undefined {
+    return this.#filesystem.pendingCommit(isLone);
   }
 
   wasApplied(request: number): boolean {

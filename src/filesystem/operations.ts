@@ -81,7 +81,12 @@ export interface FileSystemStatistics {
 export type DirectoryVisitor = (name: Uint8Array, ino: Ino, type: number, cookie: number) => boolean;
 
 export interface FileSystemOperations {
-  /** Fills `out` with the inode that `name` in `parent` leads to; ENOENT when there is none. Serves `.` and `..` too. */
+  /**
+   * Fills `out` with the inode that `name` in `parent` leads to; false when there is none. Serves `.` and `..` too. Programs ask for
+   * names that are not there before they make them: to throw ENOENT each time would cost more than to look.
+   */
+  find(parent: Ino, name: Uint8Array, out: Attributes): boolean;
+  /** The same; ENOENT when there is none. */
   lookup(parent: Ino, name: Uint8Array, out: Attributes): void;
   /** The kernel has dropped its last reference to an inode. Cheap for inodes that still have a name. */
   forget(ino: Ino): void;
@@ -125,6 +130,9 @@ export interface FileSystemOperations {
   /** Returns the number of bytes copied, which may be fewer than asked for. */
   copyRange(from: Ino, fromPosition: number, to: Ino, toPosition: number, length: number, caller: Caller): number;
 
+  /** The value; undefined when there is none, which is what the kernel finds at the first write to almost any file. */
+  findExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array | undefined;
+  /** The same; ENODATA when there is none. */
   getExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array;
   /** `killSetgid`: the caller may not keep setgid when an access control list is set (FUSE_SETXATTR_ACL_KILL_SGID). */
   setExtendedAttribute(
@@ -140,14 +148,20 @@ export interface FileSystemOperations {
 
   /** Durable when the promise resolves: the file's data and everything that was logged before. */
   sync(ino: Ino): Promise<void>;
+  /**
+   * What `sync` and `syncDirectory` do, on the calling thread, if it takes little time; false when it does not, and nothing was done.
+   * For a caller beside whom nobody waits for this thread.
+   */
+  syncAtOnce(ino: Ino): boolean;
   /** Durable when the promise resolves: everything that was logged before (fsync of a directory). */
   syncDirectory(ino: Ino): Promise<void>;
 
   /**
    * In `--durability=sync`, the promise of the last change being durable, which its reply must await; otherwise undefined.
-   * A transport calls it after each operation that may have changed something.
+   * A transport calls it after each operation that may have changed something. `isLone`: nobody else waits for this thread, which may
+   * make the change durable at once.
    */
-  pendingCommit(): Promise<void> | undefined;
+  pendingCommit(isLone?: boolean): Promise<void> | undefined;
 
   /**
    * Whether the change of this request (`Caller.request`) was made before the process that served the mount earlier died: a request

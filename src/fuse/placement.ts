@@ -56,6 +56,7 @@ export class Placement {
   #own = 0;
   #others = 0;
   #requests = 0;
+  #hasLoneClient = false;
 
   constructor(cores: Cores, load: MachineLoad) {
     this.#cores = cores;
@@ -65,6 +66,11 @@ export class Placement {
   /** The client shares the core of this thread, and goes on when this thread sleeps: looking for its next request is in vain. */
   get isBesideClient(): boolean {
     return this.#core !== undefined;
+  }
+
+  /** At the last look, nearly all requests came from one client. */
+  get hasLoneClient(): boolean {
+    return this.#hasLoneClient;
   }
 
   /** Takes note of a request by the thread `pid`; 0 for the kernel's own. */
@@ -86,8 +92,8 @@ export class Placement {
   }
 
   #look(): void {
-    const isLone = this.#own >= OWN_MIN && this.#others <= OTHERS_MAX;
-    this.#move(isLone && this.#load.isBusy() ? this.#cores.of(this.#pid) : undefined);
+    this.#hasLoneClient = this.#own >= OWN_MIN && this.#others <= OTHERS_MAX;
+    this.#move(this.#hasLoneClient && this.#load.isBusy() ? this.#cores.of(this.#pid) : undefined);
     this.#requests = 0;
     this.#own = 0;
     this.#others = 0;

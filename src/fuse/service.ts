@@ -13,6 +13,7 @@ import { EINVAL, ENOSYS, Errno } from '../errors/errno.js';
 import { Attributes } from '../filesystem/attributes.js';
 import { errnoOf } from '../filesystem/errno-of.js';
 import type { FileSystemOperations, FileSystemStatistics } from '../filesystem/operations.js';
+import type { Ino } from '../store/units.js';
 import { fuse_entry_out } from './abi-structs.js';
 import { DirectoryPage } from './directory-page.js';
 import type { FailureLog } from './failure-log.js';
@@ -72,9 +73,14 @@ export class Service {
   readonly references: References;
   readonly directoryPage: DirectoryPage;
 
+  /** One client waits for this thread, and nobody else: it may block for a short time. */
+  hasLoneClient = false;
+
   readonly #spare: Reply[] = [];
   readonly #waiting = new Set<Promise<void>>();
   #deferredCount = 0;
+  /** The positive errno with which the present request is refused; 0 for none. */
+  #refusal = 0;
 
   constructor(options: ServiceOptions) {
     this.options = options;
@@ -99,7 +105,7 @@ export class Service {
     trace.request(request);
     const operation = OPERATIONS[request.opcode];
     let payloadLength = 0;
-    let errno = 0;
+    this.#refusal = 0;
     try {
       if (operation === undefined) {
         throw ENOSYS;
@@ -112,14 +118,29 @@ export class Service {
         payloadLength = this.#afterCommit(payloadLength);
       }
     } catch (error) {
-      errno = this.#errnoOf(error, request);
+      this.#refusal = this.#errnoOf(error, request);
       payloadLength = operation?.noReply === true ? NO_REPLY : 0;
     }
-    trace.answer(request, errno, payloadLength);
+    trace.answer(request, this.#refusal, payloadLength);
     if (payloadLength < 0) {
       return 0;
     }
-    return this.reply.header(request.uniqueLow, request.uniqueHigh, errno, payloadLength);
+    return this.reply.header(request.uniqueLow, request.uniqueHigh, this.#refusal, payloadLength);
+  }
+
+  /** Refuses the present request, which costs less than throwing. Returns the length of the payload. */
+  refuse(errno: Errno): number {
+    this.#refusal = errno.number;
+    return 0;
+  }
+
+  /** Replies without a payload once a node is durable: at once if nobody else waits, or when `sync`, which is called, has done it. */
+  replyWhenDurable(node: Ino, sync: () => Promise<void>): number {
+    if (this.hasLoneClient && this.filesystem.syncAtOnce(node)) return 0;
+    return this.replyLater(
+      this.smallReply(),
+      sync().then(() => 0),
+    );
   }
 
   /** Replies with `attributes` as a new directory entry; returns the length of the payload. */
@@ -179,7 +200,7 @@ export class Service {
   }
 
   #afterCommit(payloadLength: number): number {
-    const commit = this.filesystem.pendingCommit();
+    const commit = this.filesystem.pendingCommit(this.hasLoneClient);
     if (commit === undefined) {
       return payloadLength;
     }

@@ -167,6 +167,7 @@ export class Session {
         replyLength = 0;
         continue;
       }
+      service.hasLoneClient = this.#placement.hasLoneClient && !hasDeferred;
       replyLength = service.serve(received);
       this.#placement.observe(service.request.caller.pid);
       if (this.#refusal !== undefined) {

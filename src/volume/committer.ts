@@ -6,6 +6,10 @@
  * for and those that barriers wait for, and syncs them and the log; if there is a barrier, one after the other, with a `synced`
  * record in between that says so. Only then does it resolve.
  *
+ * A lone client that waits for little is served at once, on the calling thread (`commitAtOnce`): handing the sync to another thread
+ * and waking up when it ends costs several times what the sync itself does (bench/HISTORY.md). Many clients are better off when
+ * others are served meanwhile.
+ *
  * Invariants:
  * - A commit resolves only after every record that was logged before it began is durable, and counts after a loss of power: the
  *   blobs of all barriers before it are durable, and recorded as such.
@@ -16,6 +20,13 @@ import { DiskError } from '../store/disk.js';
 import type { BlobId } from '../store/units.js';
 import type { Log } from '../wal/log.js';
 import type { Operation } from './operation.js';
+
+/** More than this is not synced at once: bytes that a device takes in a millisecond or so. */
+const AT_ONCE_BYTES_MAX = 512 * 1024;
+/** A device that takes longer than this for a sync at once holds up all else too long, … */
+const AT_ONCE_MS_MAX = 4;
+/** … and is not asked for another one within so many commits. */
+const SLOW_COMMITS = 64;
 
 class Batch {
   all = false;
@@ -45,6 +56,8 @@ export class Committer {
   #barriers = new Set<BlobId>();
   /** A record that was logged counts only when all blobs are durable. */
   #barrierOnAll = false;
+  /** So many commits are left to other threads, because the device was slow. */
+  #slowCommits = 0;
   /** The same of the commit that runs. */
   #barriersUnderway: ReadonlySet<BlobId> = new Set();
   #barrierOnAllUnderway = false;
@@ -75,15 +88,40 @@ export class Committer {
     return batch.promise;
   }
 
-  /** The same at once, without the data of blobs that no barrier names. */
-  commitNow(): void {
+  /**
+   * Does what `commit` does on the calling thread, and returns true, if that takes little time; otherwise does nothing. Throws what
+   * `commit` rejects with.
+   */
+  commitAtOnce(blobs: Iterable<BlobId> | 'all'): boolean {
+    if (this.#running || this.#barrierOnAll) return false;
+    if (this.#slowCommits > 0) {
+      this.#slowCommits--;
+      return false;
+    }
+    const asked = blobs === 'all' ? this.#blobs.unsynced() : [...blobs];
+    let bytes = this.#log.unsyncedBytes;
+    for (const blob of new Set([...asked, ...this.#barriers])) bytes += this.#blobs.unsyncedBytes(blob);
+    if (bytes > AT_ONCE_BYTES_MAX) return false;
+    const startedMs = performance.now();
+    try {
+      this.commitNow(asked);
+    } catch (error) {
+      if (!isLackOfLogSpace(error)) this.#fail(error);
+      throw error;
+    }
+    if (performance.now() - startedMs > AT_ONCE_MS_MAX) this.#slowCommits = SLOW_COMMITS;
+    return true;
+  }
+
+  /** Makes all operations so far durable at once, and the data of the blobs that barriers name and of `others`. */
+  commitNow(others: Iterable<BlobId> = []): void {
     const before = this.#log.tail;
     const isOnAll = this.#barrierOnAll || this.#barrierOnAllUnderway;
-    const named = [...new Set([...this.#barriers, ...this.#barriersUnderway])];
-    const blobs = isOnAll ? this.#blobs.unsynced() : named;
+    const named = [...this.#barriers, ...this.#barriersUnderway];
+    const blobs = [...new Set([...(isOnAll ? this.#blobs.unsynced() : named), ...others])];
     for (const blob of blobs) this.#blobs.syncNow(blob);
     if (isOnAll) this.#append({ type: 'synced', before, blobs: 'all' });
-    else if (blobs.length > 0) this.#append({ type: 'synced', before, blobs });
+    else if (named.length > 0) this.#append({ type: 'synced', before, blobs });
     this.#barriers.clear();
     this.#barrierOnAll = false;
     this.#log.syncNow();

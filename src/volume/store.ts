@@ -279,11 +279,21 @@ export class Store implements MaintainedStore {
     await this.#committer.commit(blobs);
   }
 
-  /** In sync durability, of the store or of who asks, the commit that the last change must wait for; undefined for none. */
-  pendingCommit(sync: boolean): Promise<void> | undefined {
+  /** The same at once, on the calling thread, if that takes little time; false when it does not, and `commit` is to be used. */
+  commitAtOnce(blobs: Iterable<BlobId> | 'all'): boolean {
+    if (this.#options.readOnly) return true;
+    if (this.#readOnlyReason !== '') throw EIO;
+    return this.#committer.commitAtOnce(blobs);
+  }
+
+  /**
+   * In sync durability, of the store or of who asks, the commit that the last change must wait for; undefined for none. `isLone`:
+   * nobody else waits for this thread, which may do it at once.
+   */
+  pendingCommit(sync: boolean, isLone: boolean): Promise<void> | undefined {
     if (!(sync || this.#options.durability === 'sync') || this.#log.tail === this.#committedTail) return undefined;
     this.#committedTail = this.#log.tail;
-    return this.commit('all');
+    return isLone && this.commitAtOnce('all') ? undefined : this.commit('all');
   }
 
   /** Commits on this interval from now on. Milliseconds. */

@@ -80,9 +80,14 @@ export class Volume {
     return this.store.commit(blobs);
   }
 
+  /** The same at once, on the calling thread, if that takes little time; false when it does not, and `commit` is to be used. */
+  commitAtOnce(blobs: Iterable<BlobId> | 'all'): boolean {
+    return this.store.commitAtOnce(blobs);
+  }
+
   /** In sync durability, the commit that the last change must wait for; undefined when there is nothing to wait for. */
-  pendingCommit(sync: boolean): Promise<void> | undefined {
-    return this.store.pendingCommit(sync);
+  pendingCommit(sync: boolean, isLone: boolean): Promise<void> | undefined {
+    return this.store.pendingCommit(sync, isLone);
   }
 
   /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */

@@ -55,6 +55,8 @@ export class Log {
   /** Segments before this number hold nothing that recovery needs. */
   #firstNeeded = 0;
   readonly #unsynced = new Set<LogSegment>();
+  /** The tail when the last sync began. */
+  #syncedTo: Lsn = asLsn(0);
   /** Segments whose sync is under way, and how many times. */
   readonly #syncing = new Map<LogSegment, number>();
   /** The record that is being put together, from its header on. */
@@ -269,11 +271,14 @@ export class Log {
     return this.#unsynced.size + this.#syncing.size > 0;
   }
 
-  /**
-   * Makes all records appended so far durable. A segment that is being synced for another caller is synced once more. Not on
-   * the calling thread: that spares a lone client the hop to another thread, but holds up all others meanwhile.
-   */
+  /** At least as many bytes as a sync has to write; infinite while another one is under way. */
+  get unsyncedBytes(): number {
+    return this.#syncing.size > 0 ? Number.POSITIVE_INFINITY : this.#tail - this.#syncedTo;
+  }
+
+  /** Makes all records appended so far durable. A segment that is being synced for another caller is synced once more. */
   async sync(): Promise<void> {
+    this.#syncedTo = this.#tail;
     const segments = new Set([...this.#syncing.keys(), ...this.#unsynced]);
     this.#unsynced.clear();
     for (const segment of segments) this.#syncing.set(segment, (this.#syncing.get(segment) ?? 0) + 1);
@@ -287,6 +292,7 @@ export class Log {
 
   /** The same at once, whatever sync is under way. */
   syncNow(): void {
+    this.#syncedTo = this.#tail;
     for (const segment of new Set([...this.#syncing.keys(), ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
   }

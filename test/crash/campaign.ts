@@ -30,6 +30,7 @@ function planOf(seed: number, tally: Tally, hasSnapshots: boolean): { steps: Ste
     random,
     tally,
     durability: random.below(8) === 0 ? 'sync' : 'interval',
+    isLone: seed % 2 === 1,
     crashesAt: () => random.below(100) < crashPercent,
     randomFates: 2,
     recoveryCrashPercent: 10,

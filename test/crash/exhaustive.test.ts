@@ -55,6 +55,7 @@ t.test('short histories, all of them, keep the contract whenever they are cut of
       const options: ExploreOptions = {
         random,
         tally,
+        isLone: tally.histories % 2 === 0,
         crashesAt: (step) => step === length - 1,
         randomFates: 6,
         recoveryCrashPercent: length <= 2 ? 100 : 1,

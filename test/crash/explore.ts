@@ -34,6 +34,8 @@ export interface ExploreOptions {
   readonly random: Random;
   readonly tally: Tally;
   readonly durability?: 'sync' | 'interval';
+  /** Syncs are done at once where that is possible, as for a client that is alone. */
+  readonly isLone?: boolean;
   /** Whether to crash before this disk operation of this step. */
   readonly crashesAt: (step: number) => boolean;
   /** Losses of power with random choices, beside the two extremes. */
@@ -118,11 +120,12 @@ class Exploration {
   }
 
   #open(disk: SimulatedDisk): Promise<Session> {
-    const { durability, random } = this.#options;
+    const { durability, isLone = false, random } = this.#options;
     const pick = (count: number): number => random.below(count);
     return Session.open(disk, {
       bootId: bootId(this.#boot),
       pick,
+      isLone,
       ...(durability === undefined ? {} : { durability }),
     });
   }

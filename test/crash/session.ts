@@ -36,6 +36,8 @@ export interface SessionOptions {
   readonly bootId: string;
   readonly durability?: Durability;
   readonly pick?: (count: number) => number;
+  /** Syncs are done at once where that is possible, as for a client that is alone. */
+  readonly isLone?: boolean;
 }
 
 export class Session implements Past {
@@ -48,6 +50,8 @@ export class Session implements Past {
   readonly states: State[];
   readonly changes = new Map<number, DatedChange[]>();
   readonly #pick: (count: number) => number;
+  readonly #isLone: boolean;
+  readonly #isSync: boolean;
   readonly #clock: { seconds: number };
   readonly #startSeconds: number;
   #returned = 0;
@@ -83,6 +87,8 @@ export class Session implements Past {
     this.states = [base];
     this.#clock = clock;
     this.#pick = options.pick ?? (() => 0);
+    this.#isLone = options.isLone ?? false;
+    this.#isSync = options.durability === 'sync';
     this.#startSeconds = Math.max(EPOCH_SECONDS, ...timesOf(base)) + 1;
   }
 
@@ -131,8 +137,9 @@ export class Session implements Past {
       if (!isRefusal || refusal === '') throw error;
     }
     this.#returned = index;
-    const commit = this.filesystem.pendingCommit();
+    const commit = this.filesystem.pendingCommit(this.#isLone);
     if (commit !== undefined) await this.#whenDurable(commit, index, 'all');
+    else if (this.#isSync) this.#noteDurable(index, 'all');
   }
 
   #ino(path: string): Ino {
@@ -232,7 +239,8 @@ export class Session implements Past {
         return;
       case 'fsync': {
         const ino = this.#ino(step.path);
-        await this.#whenDurable(filesystem.sync(ino), index, ino);
+        if (this.#isLone && filesystem.syncAtOnce(ino)) this.#noteDurable(index, ino);
+        else await this.#whenDurable(filesystem.sync(ino), index, ino);
         return;
       }
       case 'startFsync': {
@@ -341,12 +349,16 @@ export class Session implements Past {
   }
 
   #noteWhenDurable(promise: Promise<void>, index: number, what: number | 'all'): void {
-    const note = (): void => {
-      this.#durable = Math.max(this.#durable, index);
-      if (what === 'all') this.#dataDurable = Math.max(this.#dataDurable, index);
-      else this.#fileDurable.set(what, Math.max(this.#fileDurable.get(what) ?? 0, index));
-    };
-    promise.then(note, () => undefined);
+    promise.then(
+      () => this.#noteDurable(index, what),
+      () => undefined,
+    );
+  }
+
+  #noteDurable(index: number, what: number | 'all'): void {
+    this.#durable = Math.max(this.#durable, index);
+    if (what === 'all') this.#dataDurable = Math.max(this.#dataDurable, index);
+    else this.#fileDurable.set(what, Math.max(this.#fileDurable.get(what) ?? 0, index));
   }
 
   /** The last step was refused for a reason that the model does not know (a full disk): it has changed nothing. */

@@ -122,6 +122,18 @@ export class MemoryFileSystem implements FileSystemOperations {
     return this.#node(ino);
   }
 
+  find(parent: Ino, name: Uint8Array, out: Attributes): boolean {
+    try {
+      this.lookup(parent, name, out);
+      return true;
+    } catch (error) {
+      if (error !== ENOENT) {
+        throw error;
+      }
+      return false;
+    }
+  }
+
   lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
     switch (text(name)) {
       case '.':
@@ -336,8 +348,12 @@ export class MemoryFileSystem implements FileSystemOperations {
     return source.length;
   }
 
+  findExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array | undefined {
+    return this.#node(ino).xattrs.get(text(name));
+  }
+
   getExtendedAttribute(ino: Ino, name: Uint8Array): Uint8Array {
-    const value = this.#node(ino).xattrs.get(text(name));
+    const value = this.findExtendedAttribute(ino, name);
     if (value === undefined) {
       throw ENODATA;
     }
@@ -364,6 +380,10 @@ export class MemoryFileSystem implements FileSystemOperations {
   async sync(ino: Ino): Promise<void> {
     this.#node(ino);
     this.syncs++;
+  }
+
+  syncAtOnce(): boolean {
+    return false;
   }
 
   async syncDirectory(ino: Ino): Promise<void> {

@@ -133,8 +133,7 @@ export function copyFileRange64(service: Service): number {
 }
 
 export function fsync(service: Service): number {
-  return service.replyLater(
-    service.smallReply(),
-    service.filesystem.sync(service.request.node()).then(() => 0),
-  );
+  const { filesystem } = service;
+  const node = service.request.node();
+  return service.replyWhenDurable(node, () => filesystem.sync(node));
 }

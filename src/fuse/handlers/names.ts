@@ -1,7 +1,7 @@
 /**
  * Requests about names in directories: finding, making, linking, renaming and removing them, and listing a directory.
  */
-import { EINVAL, ENOENT, ESTALE } from '../../errors/errno.js';
+import { EINVAL, ESTALE } from '../../errors/errno.js';
 import { S_IFREG } from '../../filesystem/attributes.js';
 import { asIno } from '../../store/units.js';
 import { FOPEN_KEEP_CACHE } from '../abi.js';
@@ -39,20 +39,13 @@ const SIZE = BODY + fuse_read_in.size;
  */
 export function lookup(service: Service): number {
   const { request, filesystem, attributes } = service;
-  try {
-    const name = request.name(BODY);
-    if (name.length === 1 && name[0] === DOT) {
-      filesystem.getAttributes(request.node(), attributes);
-      if (attributes.nlink === 0) {
-        throw ESTALE;
-      }
-    } else {
-      filesystem.lookup(request.node(), name, attributes);
+  const name = request.name(BODY);
+  if (name.length === 1 && name[0] === DOT) {
+    filesystem.getAttributes(request.node(), attributes);
+    if (attributes.nlink === 0) {
+      throw ESTALE;
     }
-  } catch (error) {
-    if (error !== ENOENT) {
-      throw error;
-    }
+  } else if (!filesystem.find(request.node(), name, attributes)) {
     service.reply.negativeEntry(PAYLOAD);
     return fuse_entry_out.sizeof;
   }
@@ -173,8 +166,7 @@ export function readdirplus(service: Service): number {
 }
 
 export function fsyncdir(service: Service): number {
-  return service.replyLater(
-    service.smallReply(),
-    service.filesystem.syncDirectory(service.request.node()).then(() => 0),
-  );
+  const { filesystem } = service;
+  const node = service.request.node();
+  return service.replyWhenDurable(node, () => filesystem.syncDirectory(node));
 }

@@ -1,7 +1,7 @@
 /**
  * Requests about extended attributes. A `size` of 0 asks how much room the answer would need (getxattr(2), listxattr(2)).
  */
-import { ERANGE } from '../../errors/errno.js';
+import { ENODATA, ERANGE } from '../../errors/errno.js';
 import { FUSE_SETXATTR_ACL_KILL_SGID } from '../abi.js';
 import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in, fuse_setxattr_in_short } from '../abi-structs.js';
 import { PAYLOAD } from '../reply.js';
@@ -17,7 +17,10 @@ export function getxattr(service: Service): number {
   const { request } = service;
   const size = request.u32(BODY + fuse_getxattr_in.size);
   const name = request.name(BODY + fuse_getxattr_in.sizeof);
-  const value = service.filesystem.getExtendedAttribute(request.node(), name);
+  const value = service.filesystem.findExtendedAttribute(request.node(), name);
+  if (value === undefined) {
+    return service.refuse(ENODATA);
+  }
   if (size === 0) {
     return replyLength(service, value.length);
   }
