@@ -24,6 +24,18 @@ export function childPage(pages: PageStore, words: Uint32Array, slot: number, le
   return page;
 }
 
+/** A power of two. Operations come back to the same few items: an inode, its directory, an entry. */
+const FINGERS = 16;
+
+/** The path to a leaf that was found before, for other keys in it: right while `layout` and `root` are. */
+class Finger {
+  layout = -1;
+  root = asPageNumber(0);
+  depth = 0;
+  readonly path: PageNumber[] = new Array<PageNumber>(LEVEL_MAX + 1).fill(asPageNumber(0));
+  readonly slots: number[] = new Array<number>(LEVEL_MAX + 1).fill(0);
+}
+
 export class TreeCursor {
   protected readonly pages: PageStore;
   protected rootPage: PageNumber;
@@ -31,6 +43,7 @@ export class TreeCursor {
   protected readonly path: PageNumber[] = new Array<PageNumber>(LEVEL_MAX + 1).fill(asPageNumber(0));
   protected readonly slots: number[] = new Array<number>(LEVEL_MAX + 1).fill(0);
   protected depth = 0;
+  readonly #fingers = Array.from({ length: FINGERS }, () => new Finger());
 
   /** The words of the segment in which the value at the position lies. */
   words: Uint32Array = new Uint32Array(0);
@@ -121,6 +134,32 @@ export class TreeCursor {
   /** Walks from the root to where the key is or would be; true when it is there. */
   protected descend(k0: number, k1: number, k2: number, k3: number): boolean {
     this.moves++;
+    const finger = this.#fingers[(k1 ^ k3 ^ (k2 >>> 24)) & (FINGERS - 1)];
+    if (finger.layout === this.pages.layout && finger.root === this.rootPage) {
+      const { depth } = finger;
+      for (let at = 0; at <= depth; at++) {
+        this.path[at] = finger.path[at];
+        this.slots[at] = finger.slots[at];
+      }
+      this.depth = depth;
+      if (this.#searchLeaf(k0, k1, k2, k3)) return true;
+      // A key between two of the leaf's belongs there; one at its ends may belong to a neighbour.
+      const page = this.path[depth];
+      if (this.slots[depth] > 0 && this.slots[depth] < countOf(this.pages.words(page), this.pages.base(page)))
+        return false;
+    }
+    const found = this.#descendFromRoot(k0, k1, k2, k3);
+    finger.layout = this.pages.layout;
+    finger.root = this.rootPage;
+    finger.depth = this.depth;
+    for (let at = 0; at <= this.depth; at++) {
+      finger.path[at] = this.path[at];
+      finger.slots[at] = this.slots[at];
+    }
+    return found;
+  }
+
+  #descendFromRoot(k0: number, k1: number, k2: number, k3: number): boolean {
     let page = this.rootPage;
     let words = this.pages.words(page);
     let base = this.pages.base(page);
@@ -143,23 +182,29 @@ export class TreeCursor {
       base = this.pages.base(page);
       level--;
     }
+    this.path[depth] = page;
+    this.depth = depth;
+    return this.#searchLeaf(k0, k1, k2, k3);
+  }
+
+  /** Sets the slot in the leaf at the end of the path to where the key is or would be; true when it is there. */
+  #searchLeaf(k0: number, k1: number, k2: number, k3: number): boolean {
+    const page = this.path[this.depth];
+    const words = this.pages.words(page);
+    const base = this.pages.base(page);
     let low = 0;
     let high = countOf(words, base);
     while (low < high) {
       const middle = (low + high) >>> 1;
       const order = compareKey(words, leafSlot(base, middle), k0, k1, k2, k3);
       if (order === 0) {
-        this.path[depth] = page;
-        this.slots[depth] = middle;
-        this.depth = depth;
+        this.slots[this.depth] = middle;
         return true;
       }
       if (order < 0) low = middle + 1;
       else high = middle;
     }
-    this.path[depth] = page;
-    this.slots[depth] = low;
-    this.depth = depth;
+    this.slots[this.depth] = low;
     return false;
   }
 

@@ -45,6 +45,8 @@ export interface PageCheckpoint {
 
 export class PageStore {
   readonly file: PageFile;
+  /** Counts the changes of which pages there are, and which point to which: while it stays the same, so does every path to a leaf. */
+  layout = 0;
   readonly #disk: Disk;
   readonly #references: References;
   /** The current epoch: pages born in it may be changed in place. */
@@ -140,6 +142,7 @@ export class PageStore {
 
   /** A new page of the current epoch, empty, with one reference. There must be a free one (`reserve`). */
   allocate(level: number): PageNumber {
+    this.layout++;
     const page = this.#references.allocate();
     this.#born.push(page);
     initializePage(this.file.wordsOfNew(page), this.file.base(page), page, level, this.#epoch);
@@ -153,6 +156,7 @@ export class PageStore {
   writable(page: PageNumber): PageNumber {
     const references = this.#references;
     if (this.file.birth(page) === this.#epoch && references.count(page) === 1) return page;
+    this.layout++;
     const words = this.file.words(page);
     const base = this.file.base(page);
     const copy = references.allocate();
@@ -185,6 +189,7 @@ export class PageStore {
 
   /** Gives up one reference to a page whose children, if it has any, have found other parents. */
   release(page: PageNumber): void {
+    this.layout++;
     const old = this.file.birth(page) < this.#epoch;
     if (this.#references.decrement(page, old) === 0 && old) this.#freed.push(page);
   }
