@@ -27,6 +27,7 @@ import {
   recordAligned,
   type SegmentContent,
   sealRecord,
+  wordsOf,
 } from './segment.js';
 
 export const LOG_DIRECTORY = 'wal';
@@ -61,6 +62,7 @@ export class Log {
   readonly #syncing = new Map<LogSegment, number>();
   /** The record that is being put together, from its header on. */
   #record = new Uint8Array(RECORD_BUFFER_BYTES);
+  #recordWords = wordsOf(this.#record);
   #recordType = PADDING;
   #recordRequest = 0;
   #recordDataset = 0;
@@ -168,7 +170,10 @@ export class Log {
   reserve(length: number): void {
     const total = LOG_RECORD_HEADER_BYTES + recordAligned(length);
     if (total > this.#dataBytes) throw new RangeError(`a log record of ${length} bytes`);
-    if (total > this.#record.length) this.#record = new Uint8Array(2 ** Math.ceil(Math.log2(total)));
+    if (total > this.#record.length) {
+      this.#record = new Uint8Array(2 ** Math.ceil(Math.log2(total)));
+      this.#recordWords = wordsOf(this.#record);
+    }
     const within = this.#tail % this.#dataBytes;
     const number = Math.floor(this.#tail / this.#dataBytes);
     if (this.#current?.number === number && within + total <= this.#dataBytes) return;
@@ -259,7 +264,8 @@ export class Log {
     if (segment === undefined) throw new Error('the log has not been started');
     const lsn = this.#tail;
     const length = this.#writer.position;
-    sealRecord(this.#record.subarray(0, length), lsn, this.#recordType, this.#recordRequest, this.#recordDataset);
+    const [type, request, dataset] = [this.#recordType, this.#recordRequest, this.#recordDataset];
+    sealRecord(this.#record, this.#recordWords, length, lsn, type, request, dataset);
     segment.append(this.#record, length, lsn % this.#dataBytes);
     this.#tail = asLsn(lsn + recordAligned(length));
     this.#unsynced.add(segment);

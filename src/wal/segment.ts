@@ -44,22 +44,27 @@ export interface LogRecord {
 
 export const recordAligned = (length: number): number => (length + 7) & ~7;
 
-const wordsOf = (bytes: Uint8Array): Uint32Array =>
+export const wordsOf = (bytes: Uint8Array): Uint32Array =>
   new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
 
-/**
- * Completes a record whose fields lie behind room for the header, at a multiple of 4 in its buffer: `bytes` is all of it.
- */
-export function sealRecord(bytes: Uint8Array, lsn: Lsn, type: number, request: number, dataset: number): void {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, LOG_RECORD_HEADER_BYTES / 4);
-  words[1] = bytes.length;
+/** Completes a record of `length` bytes in all, whose fields lie behind room for the header. `words` shows the header of `bytes`. */
+export function sealRecord(
+  bytes: Uint8Array,
+  words: Uint32Array,
+  length: number,
+  lsn: Lsn,
+  type: number,
+  request: number,
+  dataset: number,
+): void {
+  words[1] = length;
   words[2] = lsn >>> 0;
   words[3] = Math.floor(lsn / WORD);
   words[4] = request >>> 0;
   words[5] = Math.floor(request / WORD);
   words[6] = type;
   words[7] = dataset;
-  words[0] = crc32c(bytes, 4, bytes.length - 4);
+  words[0] = crc32c(bytes, 4, length - 4);
 }
 
 export class LogSegment {
