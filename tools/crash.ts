@@ -1,31 +1,36 @@
 /**
- * `npm run crash`: random histories on the simulated disk, crashed and compared with the model (test/crash/).
- *
- *     npm run crash -- --seed N        the history of one seed
- *     npm run crash -- --minutes M     as many as fit, from a random seed on or from --seed; stops at the first violation
- *     … --snapshots                    histories with snapshots, rollbacks and resets in them
+ * `npm run crash`: random histories on the simulated disk, crashed and compared with the model (test/crash/). `--help` says how to
+ * use it.
  */
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
 import { describeViolation, newStore, runSeed } from '../test/crash/campaign.js';
 import { newTally } from '../test/crash/explore.js';
 
-const { values } = parseArgs({
-  options: { seed: { type: 'string' }, minutes: { type: 'string' }, snapshots: { type: 'boolean' } },
-});
-const numberOf = (name: string, text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
+function number(text: string): number {
   const value = Number(text);
-  if (Number.isFinite(value) && value >= 0) return value;
-  console.error(`--${name} takes a number; ${JSON.stringify(text)} is none.`);
-  process.exit(2);
-};
+  if (!(Number.isFinite(value) && value >= 0)) throw new InvalidArgumentError('A number is needed.');
+  return value;
+}
 
-const seedGiven = numberOf('seed', values.seed);
-const minutes = numberOf('minutes', values.minutes);
+const command = new Command('crash')
+  .description(
+    'Random histories on a simulated disk, crashed everywhere and compared with a model of what is promised.',
+  )
+  .option('--seed <N>', 'the history of this seed', number)
+  .option(
+    '--minutes <M>',
+    'as many histories as fit, from --seed or a random seed on, up to the first violation',
+    number,
+  )
+  .option('--snapshots', 'histories with snapshots, clones, rollbacks and resets in them')
+  .addHelpText('after', '\nExit codes: 0 no violation, 1 a violation, 2 the command line was not understood.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse();
+const values = command.opts<{ readonly seed?: number; readonly minutes?: number; readonly snapshots?: boolean }>();
+const { seed: seedGiven, minutes } = values;
 if (seedGiven === undefined && minutes === undefined) {
-  console.error('Say --seed N to replay one history, or --minutes M to run many.');
-  process.exit(2);
+  command.error('Say --seed N to replay one history, or --minutes M to run many.');
 }
 
 const first = seedGiven ?? randomInt(1e9);

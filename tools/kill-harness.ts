@@ -1,15 +1,12 @@
 /**
- * `npm run kill -- --rounds N --work git,tar,sqlite,npm,writers`: kills all RazorFS processes of a mount under real work, mounts
- * again, and checks that nothing is lost that must be kept. For runs longer than the tests' (test/mounted/kill.test.ts), with the
- * same pieces. Ends with exit code 1, and leaves the store for inspection, at the first broken promise.
- *
- * With --target worker it kills the serving process alone, under its supervisor, and no program may notice more than a pause.
+ * `npm run kill`: kills RazorFS under real work, for runs longer than the tests' (test/mounted/kill.test.ts) and with the same pieces.
+ * Ends with exit code 1, and leaves the store for inspection, at the first broken promise. `--help` says how to use it.
  *
  * RAZORFS_SEED replays the choices of an earlier run; what the kill meets still depends on the machine.
  */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { KillRounds } from '../test/mounted/kill-rounds.js';
 import { LastingWork, workKinds } from '../test/mounted/lasting-work.js';
 import { MountedStore } from '../test/mounted/mounted-store.js';
@@ -17,47 +14,58 @@ import { isRegistryReachable } from '../test/mounted/real-work.js';
 import { killWorkers } from '../test/mounted/worker-rounds.js';
 import { Random } from '../test/random.js';
 
-const HELP = `Usage: npm run kill -- [--rounds N] [--work KINDS] [--seconds S]
-
-  --target WHAT   everything (default): all RazorFS processes of the mount, which is then mounted and compared;
-                  worker: the serving process alone, while the work goes on
-  --rounds N      kills (default 100)
-  --work KINDS    of git, tar, sqlite, npm and writers, with commas between (default: all)
-  --seconds S     the longest time before the next kill (default 6)`;
-
 const WRITERS = 3;
 const OPERATIONS_BEFORE_KILL_MAX = 500;
 
-const { values } = parseArgs({
-  options: {
-    target: { type: 'string', default: 'everything' },
-    rounds: { type: 'string', default: '100' },
-    work: { type: 'string', default: 'git,tar,sqlite,npm,writers' },
-    seconds: { type: 'string', default: '6' },
-    help: { type: 'boolean', default: false },
-  },
-});
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(Number.isFinite(value) && value > 0)) throw new InvalidArgumentError('A number above 0 is needed.');
+  return value;
+}
+
+interface Options {
+  readonly target: 'everything' | 'worker';
+  readonly rounds: number;
+  readonly work: string;
+  readonly seconds: number;
+}
+
+const command = new Command('kill')
+  .description('Kills RazorFS under real work, and checks that nothing is lost that must be kept.')
+  .addOption(
+    new Option(
+      '--target <WHAT>',
+      'everything: all RazorFS processes of the mount, which is then mounted and compared; ' +
+        'worker: the serving process alone, while the work goes on and may notice no more than a pause',
+    )
+      .choices(['everything', 'worker'])
+      .default('everything'),
+  )
+  .option('--rounds <N>', 'kills', positive, 100)
+  .option('--work <KINDS>', 'with commas between', 'git,tar,sqlite,npm,writers')
+  .option('--seconds <S>', 'the longest time before the next kill', positive, 6)
+  .addHelpText('after', '\nExit codes: 0 nothing lost, 1 a broken promise, 2 the command line was not understood.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse();
 
 async function main(): Promise<number> {
-  const [rounds, seconds, names] = [Number(values.rounds), Number(values.seconds), values.work.split(',')];
+  const { target, rounds, seconds, work: kindNames } = command.opts<Options>();
+  const names = kindNames.split(',');
   const teardowns: (() => Promise<void>)[] = [];
   const mounted = new MountedStore({ teardown: (handler) => void teardowns.push(handler) });
   const sources = path.join(mounted.directory, 'sources');
   mkdirSync(sources);
   const kinds = workKinds(sources);
   const unknown = names.filter((name) => name !== 'writers' && kinds[name] === undefined);
-  const isWorker = values.target === 'worker';
-  const isTargetKnown = isWorker || values.target === 'everything';
-  if (values.help || unknown.length > 0 || !isTargetKnown || !(rounds >= 1) || !(seconds > 0)) {
-    console.log(unknown.length > 0 ? `Unknown work: ${unknown.join(', ')}\n\n${HELP}` : HELP);
+  if (unknown.length > 0) {
     await clear(teardowns);
-    return values.help ? 0 : 2;
+    command.error(`Unknown work: ${unknown.join(', ')}.`);
   }
   const seed = Number(process.env.RAZORFS_SEED ?? Date.now() % 0x7fff_ffff);
   console.log(`seed ${seed}; store ${mounted.store}`);
   const chosen = await prepare(names, kinds, sources);
   const random = new Random(seed);
-  if (isWorker) {
+  if (target === 'worker') {
     const writers = names.includes('writers') ? WRITERS : 0;
     const isWell = await killTheWorker(mounted, random, rounds, seconds, writers, chosen, kinds);
     await clear(teardowns);

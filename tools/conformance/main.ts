@@ -1,17 +1,8 @@
 /**
- * `npm run conformance`: test suites and programs of others on real mounts, each followed by razorfsck.
- *
- *     npm run conformance                              every suite that is installed or whose path is given
- *     npm run conformance -- programs fio              these suites
- *     npm run conformance -- --kill …                  each a second time, with the serving process killed meanwhile
- *     npm run conformance -- --json …                  the results as JSON
- *     --pjdfstest DIR, --fsx BIN, --fsstress BIN       tools that no distribution packages, which you have built; also
- *                                                      by $PJDFSTEST, $FSX, $FSSTRESS
- *
- * It needs root, as pjdfstest does. Exit codes: 0 no failures, 1 failures, 2 the command line was not understood.
+ * `npm run conformance`: test suites and programs of others on real mounts, each followed by razorfsck. `--help` says how to use it.
  */
 import os from 'node:os';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { markdownTable } from '../../bench/table.js';
 import { runSuite, type SuiteRun } from './run-suite.js';
 import type { Suite, ToolPaths } from './suite.js';
@@ -24,35 +15,27 @@ import { programs } from './suites/programs.js';
 
 const SUITES: readonly Suite[] = [pjdfstest, fsx, fsstress, stressNg, fio, dbench, programs, postgresql];
 
-function wrong(message: string): never {
-  console.error(message);
-  process.exit(2);
-}
-
-const { values, positionals } = parseArgs({
-  options: {
-    pjdfstest: { type: 'string' },
-    fsx: { type: 'string' },
-    fsstress: { type: 'string' },
-    kill: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-  allowPositionals: true,
-});
-const { PJDFSTEST, FSX, FSSTRESS } = process.env;
-const tools = Object.fromEntries(
-  Object.entries({
-    pjdfstest: values.pjdfstest ?? PJDFSTEST,
-    fsx: values.fsx ?? FSX,
-    fsstress: values.fsstress ?? FSSTRESS,
-  }).filter(([, tool]) => tool !== undefined),
-) as ToolPaths;
+const BUILT = 'a tool that no distribution packages, which you have built';
+const command = new Command('conformance')
+  .description('Test suites and programs of others on real mounts, each followed by razorfsck. It needs root.')
+  .argument('[SUITE...]', `of ${SUITES.map(({ name }) => name).join(', ')}; all that can run when none is named`)
+  .option('--kill', 'each suite a second time, with the serving process killed meanwhile')
+  .option('--json', 'the results as JSON')
+  .option('--pjdfstest <DIR>', `${BUILT}; also by $PJDFSTEST`, process.env.PJDFSTEST)
+  .option('--fsx <BIN>', `${BUILT}; also by $FSX`, process.env.FSX)
+  .option('--fsstress <BIN>', `${BUILT}; also by $FSSTRESS`, process.env.FSSTRESS)
+  .addHelpText('after', '\nExit codes: 0 no failures, 1 failures, 2 the command line was not understood.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse();
+const values = command.opts<ToolPaths & { readonly kill?: boolean; readonly json?: boolean }>();
+const { args: positionals } = command;
+const tools: ToolPaths = values;
 const unknown = positionals.filter((name) => !SUITES.some((suite) => suite.name === name));
 if (unknown.length > 0) {
-  wrong(`No suite is called ${unknown.join(' or ')}. There are: ${SUITES.map(({ name }) => name).join(', ')}.`);
+  command.error(`No suite is called ${unknown.join(' or ')}. There are: ${SUITES.map(({ name }) => name).join(', ')}.`);
 }
 if (process.getuid?.() !== 0) {
-  wrong('Run it as root: the suites make device nodes and become other users.');
+  command.error('Run it as root: the suites make device nodes and become other users.');
 }
 
 const chosen = SUITES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
@@ -64,7 +47,7 @@ for (const suite of chosen) {
     missing.push(`${suite.name}: ${reason}`);
     continue;
   }
-  for (const kill of values.kill ? [false, true] : [false]) {
+  for (const kill of values.kill === true ? [false, true] : [false]) {
     console.error(`${suite.name}${kill ? ', with kills' : ''}…`);
     const run = await runSuite(suite, tools, kill);
     for (const failure of run.failures) console.error(`  failed: ${failure}`);
