@@ -1,6 +1,6 @@
 /*
- * What Node's fs module lacks or does slowly: reads that do not wait, fallocate, lseek, and sizes without an object; and
- * the two calls that may wait for a device, on a thread of libuv's pool.
+ * What Node's fs module lacks or does slowly: reads that do not wait, fallocate, lseek, clones of ranges, and sizes without an
+ * object; and the two calls that may wait for a device, on a thread of libuv's pool.
  *
  * Reads go on after a short count until the range is full or the end of file is reached, because a short count is also how
  * the kernel reports an error in the middle of a range: the next call then gives the errno.
@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -129,6 +131,27 @@ static napi_value allocate(napi_env env, napi_callback_info info) {
   int result;
   do {
     result = fallocate(fd, mode, position, length);
+  } while (result < 0 && errno == EINTR);
+  return int_result(env, result < 0 ? -errno : 0);
+}
+
+/* cloneRange(fd, source, position, length): 0; a length of 0 would mean all that follows (ioctl_ficlonerange(2)) */
+static napi_value clone_range(napi_env env, napi_callback_info info) {
+  napi_value arguments[4];
+  read_arguments(env, info, 4, arguments);
+  int64_t position = as_int64(env, arguments[2]);
+  int64_t length = as_int64(env, arguments[3]);
+  if (position < 0 || length <= 0) return int_result(env, -EINVAL);
+  struct file_clone_range clone = {
+      .src_fd = as_int(env, arguments[1]),
+      .src_offset = (uint64_t)position,
+      .src_length = (uint64_t)length,
+      .dest_offset = (uint64_t)position,
+  };
+  int fd = as_int(env, arguments[0]);
+  int result;
+  do {
+    result = ioctl(fd, FICLONERANGE, &clone);
   } while (result < 0 && errno == EINTR);
   return int_result(env, result < 0 ? -errno : 0);
 }
@@ -312,6 +335,7 @@ void add_file_io(napi_env env, napi_value exports) {
   add_function(env, exports, "preadCached", read_positioned_cached);
   add_function(env, exports, "pwrite", write_positioned);
   add_function(env, exports, "fallocate", allocate);
+  add_function(env, exports, "cloneRange", clone_range);
   add_function(env, exports, "ftruncate", truncate_file);
   add_function(env, exports, "lseek", seek);
   add_function(env, exports, "fileSize", file_size);

@@ -7,7 +7,7 @@
  * Invariant: a blob is cut (truncated) only after the log record of that is durable (`settle`), so that a loss of power never
  * takes data away from a file whose truncation it also takes back.
  */
-import type { Disk, DiskFile } from '../store/disk.js';
+import type { Disk, DiskFile, FileBytes } from '../store/disk.js';
 import { asBlobId, type BlobId } from '../store/units.js';
 
 export const BLOBS_DIRECTORY = 'blobs';
@@ -42,6 +42,8 @@ export class BlobStore {
   readonly #runs = new Map<BlobId, { start: number; end: number }>();
   /** Sizes to which blobs are to be cut once the log is durable. */
   readonly #pendingCuts = new Map<BlobId, number>();
+  /** Blobs in which space was set aside for what is not written yet. */
+  readonly #reserved = new Set<BlobId>();
   /** Blobs that were cut since they were last synced, and how often. */
   readonly #unsyncedCuts = new Map<BlobId, number>();
 
@@ -134,6 +136,27 @@ export class BlobStore {
     if (end - run.start < WRITEBACK_BYTES) return;
     file.startWriteback(run.start, end - run.start);
     run.start = end;
+  }
+
+  /**
+   * Takes a range over from the same place in another blob, as far as the host can without copying: see `DiskFile.cloneFrom`. The host
+   * writes the source back first: while that has not been synced, it is not waited for. And where space was set aside for the
+   * blob, a clone would give that away, and the writes that it was for could fail.
+   */
+  cloneFrom(id: BlobId, source: BlobId, range: FileBytes): FileBytes {
+    if (this.isUnsynced(source) || this.#reserved.has(id)) return { from: range.to, to: range.to };
+    this.#noteUnsynced(id, range.to - range.from);
+    // Where many are open, to open one may close the other: not so with the one that was opened last.
+    this.file(id);
+    const from = this.file(source);
+    return this.file(id).cloneFrom(from, range);
+  }
+
+  /** Sets space aside for a range of a blob. What is set aside is known as long as this process lives. Throws DiskError. */
+  reserve(id: BlobId, position: number, length: number): void {
+    this.#noteUnsynced(id, Number.POSITIVE_INFINITY);
+    this.#reserved.add(id);
+    this.file(id).reserve(position, length);
   }
 
   /** The blob is about to be changed through `file`. */
@@ -263,6 +286,7 @@ export class BlobStore {
     this.#open.delete(id);
     this.#dirty.delete(id);
     this.#runs.delete(id);
+    this.#reserved.delete(id);
     this.#newIn.delete(id);
     this.#pendingCuts.delete(id);
     this.#unsyncedCuts.delete(id);

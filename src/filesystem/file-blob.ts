@@ -110,12 +110,12 @@ export class FileBlob {
     if (inode.storage !== STORAGE_PARTS || end % CHUNK_BYTES === 0) return;
     const chunk = chunkOf(end);
     if (this.#parts.within(ino, chunk, chunk + 1).length === 0) return;
-    this.#copyToOwn(inode, chunk * CHUNK_BYTES, end);
+    this.#takeOver(inode, chunk * CHUNK_BYTES, end);
     this.#volume.perform({ type: 'takeChunks', ino, blob, first: chunk, end: chunk + 1 }, caller.request);
   }
 
   /**
-   * Makes a range ready to be written into the own blob as a whole. What else is in its first and last chunk is copied there. Returns
+   * Makes a range ready to be written into the own blob as a whole. What else is in its first and last chunk is taken over there. Returns
    * what is to be called once the range has been written: until then the file keeps what it has.
    */
   prepareWrite(inode: Inode, position: number, end: number, caller: Caller): () => void {
@@ -124,12 +124,28 @@ export class FileBlob {
     const [first, last] = [chunkOf(position), chunksTo(end)];
     const isPart = (chunk: number): boolean => this.#parts.within(ino, chunk, chunk + 1).length > 0;
     if (this.#parts.within(ino, first, last).length === 0) return () => undefined;
-    if (isPart(first)) this.#copyToOwn(inode, first * CHUNK_BYTES, Math.min(position, inode.size));
-    if (isPart(last - 1)) this.#copyToOwn(inode, end, Math.min(last * CHUNK_BYTES, inode.size));
+    if (isPart(first)) this.#takeOver(inode, first * CHUNK_BYTES, Math.min(position, inode.size));
+    if (isPart(last - 1)) this.#takeOver(inode, end, Math.min(last * CHUNK_BYTES, inode.size));
     return () => this.#volume.perform({ type: 'takeChunks', ino, blob, first, end: last }, caller.request);
   }
 
-  /** Copies a range, of less than a chunk, from wherever it is into the own blob. */
+  /**
+   * Takes a range, of less than a chunk, over from the blob of its part into the own blob: whole blocks as a clone where the host has
+   * such (reflinks), and the rest as a copy.
+   *
+   * The chunk is the unit with reflinks too, although the host could clone the whole blob when the file is branched. The parts
+   * are what tells a diff, an incremental stream and a snapshot's own space what has changed: without them a file would count as
+   * different from end to end after its first byte was. And the host's work for a clone grows with the extents of what is cloned,
+   * which for a large old file would hold up every other request.
+   */
+  #takeOver(inode: Inode, from: number, to: number): void {
+    if (to <= from) return;
+    const [{ blob }] = this.#parts.ranges(inode, from, to);
+    const cloned = this.#volume.state.blobs.cloneFrom(inode.blob, blob, { from, to });
+    this.#copyToOwn(inode, from, cloned.from);
+    this.#copyToOwn(inode, cloned.to, to);
+  }
+
   #copyToOwn(inode: Inode, from: number, to: number): void {
     if (to <= from) return;
     const bytes = new Uint8Array(to - from);

@@ -207,8 +207,7 @@ export class FileData {
     const { blobs } = this.#volume.state;
     const blob = this.#withSpace(() => {
       const into = this.#blobForWriting(inode, size, caller);
-      blobs.touch(into);
-      blobs.file(into).reserve(position, length);
+      blobs.reserve(into, position, length);
       return into;
     });
     const time = this.#volume.now();

@@ -29,6 +29,7 @@ interface Addon {
   preadCached(fd: number, into: Uint8Array, offset: number, length: number, position: number): number;
   pwrite(fd: number, from: Uint8Array, offset: number, length: number, position: number): number;
   fallocate(fd: number, mode: number, position: number, length: number): number;
+  cloneRange(fd: number, source: number, position: number, length: number): number;
   ftruncate(fd: number, size: number): number;
   lseek(fd: number, position: number, whence: number): number;
   fileSize(fd: number): number;
@@ -94,6 +95,8 @@ export const preadCached = addon.preadCached;
 export const pwrite = addon.pwrite;
 /** fallocate(2). */
 export const fallocate = addon.fallocate;
+/** ioctl_ficlonerange(2), to the same place in `fd`. */
+export const cloneRange = addon.cloneRange;
 /** ftruncate(2). */
 export const ftruncate = addon.ftruncate;
 /** lseek(2). */

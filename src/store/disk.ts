@@ -26,6 +26,12 @@ export class DiskError extends Error {
 /** `read`: must exist, never written. `write`: must exist. `create`: made or emptied. */
 export type OpenMode = 'read' | 'write' | 'create';
 
+/** Bytes `from` to `to` - 1 of a file. */
+export interface FileBytes {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** An open file. Offsets and lengths are in bytes. */
 export interface DiskFile {
   readonly path: string;
@@ -43,6 +49,14 @@ export interface DiskFile {
   readInBackground(into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
   /** Writes all of the range or throws. */
   write(from: Uint8Array, offset: number, length: number, position: number): void;
+
+  /**
+   * Takes a range over from the same place in another file of this disk without copying: the two share the space until one of them
+   * is written to (FICLONERANGE). Only whole blocks of the host before the other file's end can be had so: returns what of the range
+   * was taken, or an empty one at its end where the host has no such thing, or no room for it. The rest of the range may hold
+   * anything then. A clone is as durable as what is written: once this file is synced. Throws DiskError.
+   */
+  cloneFrom(source: DiskFile, range: FileBytes): FileBytes;
 
   /** Sets the size; what lies beyond it is gone, what is added reads as zeros (ftruncate). */
   truncate(size: number): void;

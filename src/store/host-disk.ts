@@ -25,7 +25,8 @@ import {
   startWritebackInBackground,
 } from '../native/addon.js';
 import { mapShared } from '../native/mapping.js';
-import { type Disk, DiskError, type DiskFile, type DiskStatistics, type OpenMode } from './disk.js';
+import { type Disk, DiskError, type DiskFile, type DiskStatistics, type FileBytes, type OpenMode } from './disk.js';
+import { Reflinks } from './reflinks.js';
 
 /** fallocate(2), linux/falloc.h */
 const FALLOC_FL_KEEP_SIZE = 0x01;
@@ -63,15 +64,17 @@ const onHost = <T>(syscall: string, path: string, call: () => T): T => {
 class HostDiskFile implements DiskFile {
   readonly path: string;
   readonly #writable: boolean;
+  readonly #reflinks: Reflinks;
   /** -1 once closed, so that later calls fail with EBADF. */
   #fd: number;
   #backgroundCalls = 0;
   #closeWhenIdle = -1;
 
-  constructor(path: string, fd: number, writable: boolean) {
+  constructor(path: string, fd: number, writable: boolean, reflinks: Reflinks) {
     this.path = path;
     this.#fd = fd;
     this.#writable = writable;
+    this.#reflinks = reflinks;
   }
 
   size(): number {
@@ -100,6 +103,11 @@ class HostDiskFile implements DiskFile {
 
   write(from: Uint8Array, offset: number, length: number, position: number): void {
     this.#checked('pwrite', pwrite(this.#fd, from, offset, length, position));
+  }
+
+  cloneFrom(source: DiskFile, range: FileBytes): FileBytes {
+    if (!(source instanceof HostDiskFile)) return { from: range.to, to: range.to };
+    return this.#reflinks.clone(this.path, this.#fd, source.#fd, source.size(), range);
   }
 
   truncate(size: number): void {
@@ -212,6 +220,7 @@ export class HostDisk implements Disk {
   readonly #directory: string;
   readonly #readOnly: boolean;
   readonly #figures = new Float64Array(6);
+  readonly #reflinks = new Reflinks(() => this.statistics().blockSize);
 
   /** `directory` is absolute and exists. */
   constructor(directory: string, options: HostDiskOptions = { readOnly: false }) {
@@ -222,7 +231,7 @@ export class HostDisk implements Disk {
   open(path: string, mode: OpenMode): DiskFile {
     if (mode !== 'read') this.#refuseWhenReadOnly('open', path);
     const fd = onHost('open', path, () => fs.openSync(this.#absolute(path), OPEN_FLAGS[mode], 0o600));
-    return new HostDiskFile(path, fd, mode !== 'read');
+    return new HostDiskFile(path, fd, mode !== 'read', this.#reflinks);
   }
 
   exists(path: string): boolean {

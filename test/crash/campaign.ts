@@ -29,6 +29,7 @@ function planOf(seed: number, tally: Tally, hasSnapshots: boolean): { steps: Ste
   const options: ExploreOptions = {
     random,
     tally,
+    hasReflinks: seed % 2 === 0,
     durability: random.below(8) === 0 ? 'sync' : 'interval',
     isLone: seed % 2 === 1,
     crashesAt: () => random.below(100) < crashPercent,

@@ -36,6 +36,8 @@ export interface ExploreOptions {
   readonly durability?: 'sync' | 'interval';
   /** Syncs are done at once where that is possible, as for a client that is alone. */
   readonly isLone?: boolean;
+  /** Whether the disk can clone ranges of files; not unless given. */
+  readonly hasReflinks?: boolean;
   /** Whether to crash before this disk operation of this step. */
   readonly crashesAt: (step: number) => boolean;
   /** Losses of power with random choices, beside the two extremes. */
@@ -76,7 +78,9 @@ export async function explore(store: SimulatedDisk, steps: readonly Step[], opti
   options.tally.histories++;
   const exploration = new Exploration(steps, options);
   try {
-    await exploration.run(store.afterProcessDeath());
+    const disk = store.afterProcessDeath();
+    disk.hasReflinks = options.hasReflinks ?? false;
+    await exploration.run(disk);
   } catch (error) {
     throw new FoundViolation(steps, exploration.where, error);
   }

@@ -79,6 +79,7 @@ const WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
 const SNAPSHOTS = ['s', 't', 'u'];
 const KEPT = ['k', 'l'];
 const CLONES = ['v', 'w'];
+const LARGE_FILES = ['a', 'b'];
 
 /** The same of steps on snapshots, in histories that have them. */
 const SNAPSHOT_WEIGHTS: readonly (readonly [number, (random: Random) => Step])[] = [
@@ -93,6 +94,17 @@ const SNAPSHOT_WEIGHTS: readonly (readonly [number, (random: Random) => Step])[]
   [3, (random) => ({ op: 'destroyClone', volume: random.pick(CLONES) })],
   [14, (random) => ({ op: 'within', volume: random.pick(CLONES), step: randomStep(random, false) })],
   [8, () => ({ op: 'reap' })],
+  // Large files, and changes to a little of them, which are then shared with what was there before.
+  [8, (random) => ({ op: 'write', path: random.pick(LARGE_FILES), at: 0, length: random.pick([100_000, 200_000]) })],
+  [
+    14,
+    (random) => ({
+      op: 'write',
+      path: random.pick(LARGE_FILES),
+      at: random.pick([0, 70_000, ...SIZES]),
+      length: random.pick([1, 10, 5000]),
+    }),
+  ],
 ];
 
 /** How lives end, within a history. */

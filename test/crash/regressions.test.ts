@@ -1,5 +1,5 @@
 /**
- * The named histories, each crashed at every step in every way.
+ * The named histories, each crashed at every step in every way, on disks with and without reflinks where that makes a difference.
  */
 import t from 'tap';
 import { Random } from '../random.js';
@@ -15,10 +15,12 @@ for (const [name, steps] of Object.entries(NAMED_HISTORIES)) {
     const store = await newStore();
     const tally = newTally();
     try {
-      for (let round = 0; round < 1; round++) {
+      const hasSnapshots = steps.some(({ op }) => op === 'snapshot');
+      for (const hasReflinks of hasSnapshots ? [false, true] : [false]) {
         await explore(store, steps, {
           random,
           tally,
+          hasReflinks,
           crashesAt: crashesIn(steps, () => random.below(100)),
           randomFates: 8,
           recoveryCrashPercent: steps.length <= 12 ? 20 : 2,

@@ -10,7 +10,14 @@
  * `observe` is called before each operation that changes something: it may look at the disk, take crash images, or throw the
  * DiskError with which the operation fails.
  */
-import { type Disk, DiskError, type DiskFile, type DiskStatistics, type OpenMode } from '../../src/store/disk.js';
+import {
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskStatistics,
+  type FileBytes,
+  type OpenMode,
+} from '../../src/store/disk.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { type Fate, SimulatedInode, type SyncInProgress } from './simulated-inode.js';
 
@@ -20,7 +27,8 @@ export type DiskOperationKind =
   | 'makeDirectory'
   | 'read'
   | 'write'
-  /** A write has got no further than its first page. */
+  | 'clone'
+  /** A write or a clone has got no further than its first page. */
   | 'writing'
   | 'truncate'
   | 'allocate'
@@ -55,6 +63,8 @@ const parentOf = (path: string): string => (path.includes('/') ? path.slice(0, p
 
 export class SimulatedDisk implements Disk {
   observe: (operation: DiskOperation) => void = () => undefined;
+  /** Whether ranges can be cloned, as on a host with reflinks. */
+  hasReflinks = false;
   readonly #entries = new Map<string, Entry>();
   #pending: PendingSync[] = [];
   #isDead = false;
@@ -205,6 +215,7 @@ export class SimulatedDisk implements Disk {
       return copy;
     };
     const disk = new SimulatedDisk();
+    disk.hasReflinks = this.hasReflinks;
     for (const [path, { durable, since }] of this.#entries) {
       disk.#entries.set(path, { durable: map(durable), since: since.map(map) });
     }
@@ -296,14 +307,30 @@ class SimulatedFile implements DiskFile {
     const operation: DiskOperation = { kind: 'write', path: this.path };
     this.#disk.begin(operation);
     const kept = Math.min(length, operation.keepBytes ?? length);
-    // A process that is killed stops between two pages: the other moments are before the write and after it.
-    const first = Math.min(kept, PAGE_SIZE - (position % PAGE_SIZE));
-    this.#inode.write(from, offset, first, position);
-    if (first < kept) {
-      this.#disk.begin({ kind: 'writing', path: this.path });
-      this.#inode.write(from, offset + first, kept - first, position + first);
-    }
+    this.#put(from, offset, kept, position);
     if (kept < length) throw new DiskError('ENOSPC', 'pwrite', this.path);
+  }
+
+  /** A process that is killed stops between two pages: the other moments are before the write and after it. */
+  #put(from: Uint8Array, offset: number, length: number, position: number): void {
+    const first = Math.min(length, PAGE_SIZE - (position % PAGE_SIZE));
+    this.#inode.write(from, offset, first, position);
+    if (first === length) return;
+    this.#disk.begin({ kind: 'writing', path: this.path });
+    this.#inode.write(from, offset + first, length - first, position + first);
+  }
+
+  /**
+   * What was cloned is as uncertain as what was written until this file is synced, each page for itself: a host may have done any part
+   * of it, and what it clones may not have reached the device.
+   */
+  cloneFrom(source: DiskFile, { from, to }: FileBytes): FileBytes {
+    const first = Math.ceil(from / PAGE_SIZE) * PAGE_SIZE;
+    const end = Math.floor(Math.min(to, source.size()) / PAGE_SIZE) * PAGE_SIZE;
+    if (!this.#disk.hasReflinks || !(source instanceof SimulatedFile) || end <= first) return { from: to, to };
+    this.#disk.begin({ kind: 'clone', path: this.path });
+    this.#put(source.#inode.bytes(), first, end - first, first);
+    return { from: first, to: end };
   }
 
   truncate(size: number): void {

@@ -1,20 +1,44 @@
 /**
- * A small disk of its own for a store: a file with ext4 on it, mounted through a loop device. Needs root.
+ * A small disk of its own for a store: a file with a file system on it, mounted through a loop device. Needs root.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../cli/program.js';
-import type { Teardown } from '../mount/mounting.js';
+import { type Teardown, until } from '../mount/mounting.js';
 import { isInstalled } from './mounted-store.js';
 
 const BALLAST = 'ballast';
 const PIECE = Buffer.alloc(1 << 20, 'b');
 
+/** How each is made. */
+const MAKERS = {
+  // No blocks kept for root, so that full means full, and few inodes' worth of tables.
+  ext4: ['mkfs.ext4', '-q', '-F', '-m', '0', '-O', '^has_journal', '-E', 'lazy_itable_init=0'],
+  btrfs: ['mkfs.btrfs', '-q', '-f'],
+  xfs: ['mkfs.xfs', '-q', '-f', '-m', 'reflink=1'],
+} as const;
+export type LoopDiskType = keyof typeof MAKERS;
+
 /** Why there can be none here, or false. */
-export function noLoopDisk(): string | false {
+export function noLoopDisk(type: LoopDiskType = 'ext4'): string | false {
   if (process.getuid?.() !== 0) return 'needs root';
-  return isInstalled('mkfs.ext4') && isInstalled('losetup') ? false : 'needs mkfs.ext4 and losetup';
+  const missing = [MAKERS[type][0], 'losetup'].filter((program) => !isInstalled(program));
+  if (missing.length > 0) return `needs ${missing.join(' and ')}`;
+  // The kernel's module is loaded when it is first mounted, if there is one.
+  spawnSync('modprobe', ['-q', type]);
+  const isKnown = new RegExp(`\\b${type}$`, 'm').test(readFileSync('/proc/filesystems', 'latin1'));
+  return isKnown ? false : `needs a kernel with ${type}`;
 }
 
 export class LoopDisk {
@@ -22,7 +46,7 @@ export class LoopDisk {
   /** Where it is mounted. */
   readonly path: string;
 
-  constructor(t: Teardown, bytes: number) {
+  constructor(t: Teardown, bytes: number, type: LoopDiskType = 'ext4') {
     this.#directory = mkdtempSync(path.join(ROOT, 'build/test-disk-'));
     this.path = path.join(this.#directory, 'disk');
     const image = path.join(this.#directory, 'image');
@@ -31,9 +55,20 @@ export class LoopDisk {
     ftruncateSync(fd, bytes);
     closeSync(fd);
     mkdirSync(this.path);
-    // No blocks kept for root, so that full means full, and few inodes' worth of tables.
-    must('mkfs.ext4', ['-q', '-F', '-m', '0', '-O', '^has_journal', '-E', 'lazy_itable_init=0', image]);
+    const [program, ...words] = MAKERS[type];
+    must(program, [...words, image]);
     must('mount', ['-o', 'loop', image, this.path]);
+  }
+
+  /**
+   * Bytes in use, once the host has written all that it still had in memory, and freed what it no longer needs. Nothing may be open
+   * for writing any more; a process that is just ending is waited for.
+   */
+  async usedBytes(): Promise<number> {
+    await until(() => spawnSync('mount', ['-o', 'remount,ro', this.path]).status === 0);
+    must('mount', ['-o', 'remount,rw', this.path]);
+    const { blocks, bfree, bsize } = statfsSync(this.path);
+    return (blocks - bfree) * bsize;
   }
 
   #clear(): void {
