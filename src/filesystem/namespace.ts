@@ -1,25 +1,17 @@
 /**
  * What a mount shows: the files of a volume, and those of its snapshots under `/.razorfs/snapshots/NAME`.
  *
- * A transport knows files by node numbers. One is made of a view, which tells the trees apart, and of the inode number in that tree:
- *
- *   node = view × 2^36 + inode
- *
- * Each snapshot is a view, by its dataset number. The volume itself has one too, which changes when it is rolled back: programs that
- * have files of the replaced state open then get ESTALE, and the kernel's caches know nothing of the new one. The volume's root is
- * node 1 in any view. Node numbers can be resolved by any process that opens the store, as long as the tree is there.
- *
- * `/.razorfs` is there for lookups but not listed, like `.zfs` and `.snapshot` elsewhere.
- *
- * Views come back after 2^17 datasets: a file that is open in a destroyed snapshot may then be taken for one in a new snapshot, if
- * that has an inode of the same number.
+ * A transport knows files by node numbers (views.ts). Each snapshot is a view, by its dataset number. The volume itself has one too,
+ * which changes when it is rolled back: programs that have files of the replaced state open then get ESTALE, and the kernel's caches
+ * know nothing of the new one. The volume's root is node 1 in any view. Node numbers can be resolved by any process that opens the
+ * store, as long as the tree is there.
  */
 import { EACCES, EEXIST, EISDIR, ENODATA, ENOENT, ENOTDIR, EROFS, ESTALE, EXDEV } from '../errors/errno.js';
 import { asIno, type DatasetId, type Ino, ROOT_INO } from '../store/units.js';
 import type { Dataset } from '../volume/dataset.js';
-import { direntType, S_IFDIR } from '../volume/mode.js';
 import type { Store } from '../volume/store.js';
 import type { Attributes } from './attributes.js';
+import { CONTROL_DIRECTORY, CONTROL_NAME, ControlDirectories, isControlDirectory } from './control-directories.js';
 import { FileSystem, type FileSystemOptions } from './filesystem.js';
 import type {
   AttributeChanges,
@@ -28,20 +20,7 @@ import type {
   FileSystemOperations,
   FileSystemStatistics,
 } from './operations.js';
-
-/** Inode numbers of a store are below this. */
-export const INODES_MAX = 2 ** 36;
-/** The views of datasets are below this; the view with this number has the directories below. */
-const CONTROL_VIEW = 2 ** 17 - 1;
-
-const CONTROL_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 1);
-/** The node of `/.razorfs/snapshots`. */
-export const SNAPSHOTS_DIRECTORY = asIno(CONTROL_VIEW * INODES_MAX + 2);
-const CONTROL_NAME = Buffer.from('.razorfs');
-const SNAPSHOTS_NAME = Buffer.from('snapshots');
-const DOT = Buffer.from('.');
-const DOT_DOT = Buffer.from('..');
-const DIRECTORY = direntType(S_IFDIR);
+import { CONTROL_VIEW, INODES_MAX, viewNumber } from './views.js';
 
 /** A tree that is shown. */
 interface View {
@@ -52,13 +31,12 @@ interface View {
   readonly name: string | undefined;
 }
 
-const viewNumber = (id: number): number => id % CONTROL_VIEW;
-
 export class Namespace implements FileSystemOperations {
   readonly #store: Store;
   readonly #dataset: Dataset;
   readonly #filesystem: FileSystem;
   readonly #snapshots = new Map<DatasetId, View>();
+  readonly #control: ControlDirectories;
   #shown: View;
 
   /** `dataset`: a volume of the store, or a snapshot, which is then shown by itself. */
@@ -70,6 +48,19 @@ export class Namespace implements FileSystemOperations {
     if (shown === undefined) throw new Error(`there is no volume ${dataset.name}`);
     this.#filesystem = new FileSystem(shown, options);
     this.#shown = this.#liveView();
+    this.#control = new ControlDirectories({
+      list: () => this.#datasets(),
+      fillRoot: (out) => this.#filesystem.getAttributes(ROOT_INO, out),
+      fillSnapshot: (snapshot, out) => {
+        this.#viewOf(snapshot).filesystem.getAttributes(ROOT_INO, out);
+        out.ino = this.#rootOf(snapshot);
+      },
+      nodeOfSnapshot: (snapshot) => this.#rootOf(snapshot),
+    });
+  }
+
+  #rootOf(snapshot: Dataset): Ino {
+    return this.#encode(this.#viewOf(snapshot), ROOT_INO);
   }
 
   #liveView(): View {
@@ -126,85 +117,26 @@ export class Namespace implements FileSystemOperations {
 
   /** The same of a node that must be in a certain view. Throws EXDEV. */
   #inoIn(view: View, node: Ino): Ino {
-    if (this.#isControl(node) || this.#view(node) !== view) throw EXDEV;
+    if (isControlDirectory(node) || this.#view(node) !== view) throw EXDEV;
     return this.#ino(view, node);
-  }
-
-  #isControl(node: Ino): boolean {
-    return node === CONTROL_DIRECTORY || node === SNAPSHOTS_DIRECTORY;
   }
 
   /** Runs an operation on an inode, and gives what it fills in its node number. */
   #fill(node: Ino, out: Attributes, operation: (filesystem: FileSystem, ino: Ino, view: View) => void): void {
-    if (this.#isControl(node)) throw EROFS;
+    if (isControlDirectory(node)) throw EROFS;
     const view = this.#view(node);
     operation(view.filesystem, this.#ino(view, node), view);
     out.ino = this.#encode(view, out.ino);
-  }
-
-  // ── The directories that show snapshots ──────────────────────────────────────────────────────────────────────────────
-
-  #fillControl(node: Ino, out: Attributes): void {
-    this.#filesystem.getAttributes(ROOT_INO, out);
-    out.ino = node;
-    out.mode = S_IFDIR | 0o555;
-    out.nlink = 2;
-    out.uid = 0;
-    out.gid = 0;
-  }
-
-  /** False when there is no such name. */
-  #findControl(parent: Ino, name: Uint8Array, out: Attributes): boolean {
-    const is = (other: Buffer): boolean => other.equals(name);
-    if (is(DOT)) {
-      this.#fillControl(parent, out);
-      return true;
-    }
-    if (is(DOT_DOT)) {
-      if (parent === CONTROL_DIRECTORY) this.#filesystem.getAttributes(ROOT_INO, out);
-      else this.#fillControl(CONTROL_DIRECTORY, out);
-      return true;
-    }
-    if (parent === CONTROL_DIRECTORY) {
-      if (is(SNAPSHOTS_NAME)) this.#fillControl(SNAPSHOTS_DIRECTORY, out);
-      return is(SNAPSHOTS_NAME);
-    }
-    const snapshot = this.#datasets().find((dataset) => is(Buffer.from(dataset.name)));
-    if (snapshot === undefined) return false;
-    const view = this.#viewOf(snapshot);
-    view.filesystem.getAttributes(ROOT_INO, out);
-    out.ino = this.#encode(view, out.ino);
-    return true;
-  }
-
-  #readControl(node: Ino, cookie: number, visit: DirectoryVisitor): void {
-    const parent = node === CONTROL_DIRECTORY ? ROOT_INO : CONTROL_DIRECTORY;
-    const entries: [Uint8Array, Ino][] = [
-      [DOT, node],
-      [DOT_DOT, parent],
-    ];
-    if (node === CONTROL_DIRECTORY) entries.push([SNAPSHOTS_NAME, SNAPSHOTS_DIRECTORY]);
-    // Cookies of snapshots are their numbers, which stay the same while others come and go.
-    for (const [index, [name, ino]] of entries.entries()) {
-      if (index >= cookie && !visit(name, ino, DIRECTORY, index + 1)) return;
-    }
-    if (node === CONTROL_DIRECTORY) return;
-    for (const snapshot of this.#datasets()) {
-      const position = entries.length + snapshot.id;
-      if (position < cookie) continue;
-      const root = this.#encode(this.#viewOf(snapshot), ROOT_INO);
-      if (!visit(Buffer.from(snapshot.name), root, DIRECTORY, position + 1)) return;
-    }
   }
 
   // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   find(parent: Ino, name: Uint8Array, out: Attributes): boolean {
     if (parent === ROOT_INO && this.#dataset.type === 'volume' && CONTROL_NAME.equals(name)) {
-      this.#fillControl(CONTROL_DIRECTORY, out);
+      this.#control.fill(CONTROL_DIRECTORY, out);
       return true;
     }
-    if (this.#isControl(parent)) return this.#findControl(parent, name, out);
+    if (isControlDirectory(parent)) return this.#control.find(parent, name, out);
     const view = this.#view(parent);
     if (!view.filesystem.find(this.#ino(view, parent), name, out)) return false;
     out.ino = this.#encode(view, out.ino);
@@ -216,14 +148,14 @@ export class Namespace implements FileSystemOperations {
   }
 
   forget(node: Ino): void {
-    if (this.#isControl(node)) return;
+    if (isControlDirectory(node)) return;
     const { base } = this.#live;
     // A tree that is not the present one has nothing to give up.
     if (node >= base && node < base + INODES_MAX) this.#filesystem.forget(asIno(node - base));
   }
 
   getAttributes(node: Ino, out: Attributes): void {
-    if (this.#isControl(node)) this.#fillControl(node, out);
+    if (isControlDirectory(node)) this.#control.fill(node, out);
     else this.#fill(node, out, (filesystem, ino) => filesystem.getAttributes(ino, out));
   }
 
@@ -287,13 +219,13 @@ export class Namespace implements FileSystemOperations {
   }
 
   #writableView(node: Ino): View {
-    if (this.#isControl(node)) throw EROFS;
+    if (isControlDirectory(node)) throw EROFS;
     return this.#view(node);
   }
 
   readDirectory(node: Ino, cookie: number, visit: DirectoryVisitor): void {
-    if (this.#isControl(node)) {
-      this.#readControl(node, cookie, visit);
+    if (isControlDirectory(node)) {
+      this.#control.read(node, cookie, visit);
       return;
     }
     const view = this.#view(node);
@@ -308,7 +240,7 @@ export class Namespace implements FileSystemOperations {
   // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   read(node: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
-    if (this.#isControl(node)) throw EISDIR;
+    if (isControlDirectory(node)) throw EISDIR;
     const view = this.#view(node);
     return view.filesystem.read(this.#ino(view, node), position, length, into, at);
   }
@@ -349,7 +281,7 @@ export class Namespace implements FileSystemOperations {
   // ── Extended attributes ──────────────────────────────────────────────────────────────────────────────────────────────
 
   findExtendedAttribute(node: Ino, name: Uint8Array): Uint8Array | undefined {
-    if (this.#isControl(node)) return undefined;
+    if (isControlDirectory(node)) return undefined;
     const view = this.#view(node);
     return view.filesystem.findExtendedAttribute(this.#ino(view, node), name);
   }
@@ -373,7 +305,7 @@ export class Namespace implements FileSystemOperations {
   }
 
   listExtendedAttributes(node: Ino): Uint8Array[] {
-    if (this.#isControl(node)) return [];
+    if (isControlDirectory(node)) return [];
     const view = this.#view(node);
     return view.filesystem.listExtendedAttributes(this.#ino(view, node));
   }
@@ -386,19 +318,19 @@ export class Namespace implements FileSystemOperations {
   // ── Durability ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   sync(node: Ino): Promise<void> {
-    if (this.#isControl(node)) throw ENOTDIR;
+    if (isControlDirectory(node)) throw ENOTDIR;
     const view = this.#view(node);
     return view.filesystem.sync(this.#ino(view, node));
   }
 
   syncAtOnce(node: Ino): boolean {
-    if (this.#isControl(node)) return false;
+    if (isControlDirectory(node)) return false;
     const view = this.#view(node);
     return view.filesystem.syncAtOnce(this.#ino(view, node));
   }
 
   syncDirectory(node: Ino): Promise<void> {
-    if (this.#isControl(node)) return Promise.resolve();
+    if (isControlDirectory(node)) return Promise.resolve();
     const view = this.#view(node);
     return view.filesystem.syncDirectory(this.#ino(view, node));
   }
@@ -412,7 +344,7 @@ export class Namespace implements FileSystemOperations {
   }
 
   statistics(node: Ino, out: FileSystemStatistics): void {
-    const shown = this.#isControl(node) ? ROOT_INO : node;
+    const shown = isControlDirectory(node) ? ROOT_INO : node;
     const view = this.#view(shown);
     view.filesystem.statistics(this.#ino(view, shown), out);
   }

@@ -4,7 +4,8 @@
  */
 import { ENOENT, ENOTDIR } from '../errors/errno.js';
 import { Attributes } from '../filesystem/attributes.js';
-import { type Namespace, SNAPSHOTS_DIRECTORY } from '../filesystem/namespace.js';
+import { SNAPSHOTS_DIRECTORY } from '../filesystem/control-directories.js';
+import type { Namespace } from '../filesystem/namespace.js';
 import { kernelHasEpochs } from '../fuse/kernel-version.js';
 import { dropAllEntries, invalidateEntry, invalidateInode } from '../fuse/notify.js';
 import { asIno, type Ino, ROOT_INO } from '../store/units.js';

@@ -281,15 +281,11 @@ export class Store implements MaintainedStore {
 
   /** The same at once, on the calling thread, if that takes little time; false when it does not, and `commit` is to be used. */
   commitAtOnce(blobs: Iterable<BlobId> | 'all'): boolean {
-    if (this.#options.readOnly) return true;
-    if (this.#readOnlyReason !== '') throw EIO;
-    return this.#committer.commitAtOnce(blobs);
+    if (!this.#options.readOnly && this.#readOnlyReason !== '') throw EIO;
+    return this.#options.readOnly || this.#committer.commitAtOnce(blobs);
   }
 
-  /**
-   * In sync durability, of the store or of who asks, the commit that the last change must wait for; undefined for none. `isLone`:
-   * nobody else waits for this thread, which may do it at once.
-   */
+  /** In sync durability, of the store or of who asks, the commit that the last change waits for. `isLone`: it may be done at once. */
   pendingCommit(sync: boolean, isLone: boolean): Promise<void> | undefined {
     if (!(sync || this.#options.durability === 'sync') || this.#log.tail === this.#committedTail) return undefined;
     this.#committedTail = this.#log.tail;
@@ -373,7 +369,6 @@ export class Store implements MaintainedStore {
     return dataset === undefined ? undefined : new Volume(this, this.state.volumeOf(dataset), '');
   }
 
-  /** The volume `main`, which every store has. */
   get main(): Volume {
     return new Volume(this, this.state.volume(MAIN_VOLUME), '');
   }

@@ -123,28 +123,15 @@ export class MemoryFileSystem implements FileSystemOperations {
   }
 
   find(parent: Ino, name: Uint8Array, out: Attributes): boolean {
-    try {
-      this.lookup(parent, name, out);
-      return true;
-    } catch (error) {
-      if (error !== ENOENT) {
-        throw error;
-      }
-      return false;
-    }
+    const { parent: above, entries } = this.#directory(parent);
+    const asText = text(name);
+    const ino = asText === '.' ? parent : asText === '..' ? above : entries.get(asText);
+    if (ino !== undefined) this.#node(ino).fill(out);
+    return ino !== undefined;
   }
 
   lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
-    switch (text(name)) {
-      case '.':
-        this.#node(parent).fill(out);
-        break;
-      case '..':
-        this.#node(this.#directory(parent).parent).fill(out);
-        break;
-      default:
-        this.#child(parent, name).fill(out);
-    }
+    if (!this.find(parent, name, out)) throw ENOENT;
   }
 
   forget(ino: Ino): void {
