@@ -24,9 +24,11 @@ import { FileSystem, type FileSystemOptions } from './filesystem.js';
 import type {
   AttributeChanges,
   Caller,
+  Delivery,
   DirectoryVisitor,
   FileSystemOperations,
   FileSystemStatistics,
+  ReadResult,
 } from './operations.js';
 
 /** Inode numbers of a store are below this. */
@@ -285,10 +287,7 @@ export class Namespace implements FileSystemOperations {
   }
 
   readDirectory(node: Ino, cookie: number, visit: DirectoryVisitor): void {
-    if (this.#isControl(node)) {
-      this.#readControl(node, cookie, visit);
-      return;
-    }
+    if (this.#isControl(node)) return this.#readControl(node, cookie, visit);
     const view = this.#view(node);
     const isPlain = view.base === 0;
     view.filesystem.readDirectory(
@@ -300,10 +299,10 @@ export class Namespace implements FileSystemOperations {
 
   // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  read(node: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+  read(node: Ino, position: number, length: number, into: Uint8Array, at: number, delivery?: Delivery): ReadResult {
     if (this.#isControl(node)) throw EISDIR;
     const view = this.#view(node);
-    return view.filesystem.read(this.#ino(view, node), position, length, into, at);
+    return view.filesystem.read(this.#ino(view, node), position, length, into, at, delivery);
   }
 
   write(

@@ -10,7 +10,14 @@
  * `observe` is called before each operation that changes something: it may look at the disk, take crash images, or throw the
  * DiskError with which the operation fails.
  */
-import { type Disk, DiskError, type DiskFile, type DiskStatistics, type OpenMode } from '../../src/store/disk.js';
+import {
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskStatistics,
+  type OpenMode,
+  type SendResult,
+} from '../../src/store/disk.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { type Fate, SimulatedInode, type SyncInProgress } from './simulated-inode.js';
 
@@ -290,6 +297,15 @@ class SimulatedFile implements DiskFile {
 
   async readInBackground(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     return this.read(into, offset, length, position);
+  }
+
+  /** There is no device: whoever reads takes the data. */
+  sendCached(): SendResult {
+    return 'unfit';
+  }
+
+  async sendInBackground(): Promise<number> {
+    throw new Error('nothing is mounted on a simulated disk');
   }
 
   write(from: Uint8Array, offset: number, length: number, position: number): void {
