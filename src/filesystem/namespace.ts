@@ -287,14 +287,13 @@ export class Namespace implements FileSystemOperations {
   }
 
   readDirectory(node: Ino, cookie: number, visit: DirectoryVisitor): void {
-    if (this.#isControl(node)) return this.#readControl(node, cookie, visit);
+    if (this.#isControl(node)) {
+      this.#readControl(node, cookie, visit);
+      return;
+    }
     const view = this.#view(node);
-    const isPlain = view.base === 0;
-    view.filesystem.readDirectory(
-      this.#ino(view, node),
-      cookie,
-      isPlain ? visit : (name, ino, type, next) => visit(name, this.#encode(view, ino), type, next),
-    );
+    const shown: DirectoryVisitor = (name, ino, type, next) => visit(name, this.#encode(view, ino), type, next);
+    view.filesystem.readDirectory(this.#ino(view, node), cookie, view.base === 0 ? visit : shown);
   }
 
   // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
