@@ -64,6 +64,16 @@ static inline napi_value int64_result(napi_env env, int64_t value) {
   return result;
 }
 
+/* Writes one message to the device, whole; 0 also when nobody waits for it any more, a negative errno when it failed. */
+int write_message(int fd, const uint8_t *message, size_t length);
+
+/*
+ * Writes a header, and a range of a file behind it, as one message to the device, without a copy in this process (splice.c). Waits for
+ * what is not cached. 0 also when nobody waits for the message; a negative errno when it was not sent, of which -ENODATA says that the
+ * file ends before the range does.
+ */
+int splice_message(int fd, int64_t position, size_t length, const uint8_t *header, size_t header_length, int device);
+
 void add_function(napi_env env, napi_value exports, const char *name, napi_callback function);
 
 void add_fuse_device(napi_env env, napi_value exports);

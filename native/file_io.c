@@ -1,6 +1,6 @@
 /*
  * What Node's fs module lacks or does slowly: reads that do not wait, fallocate, lseek, clones of ranges, and sizes without an
- * object; and the two calls that may wait for a device, on a thread of libuv's pool.
+ * object; and the calls that may wait for a device, or are long, on a thread of libuv's pool.
  *
  * Reads go on after a short count until the range is full or the end of file is reached, because a short count is also how
  * the kernel reports an error in the middle of a range: the next call then gives the errno.
@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -109,6 +110,36 @@ static napi_value read_positioned_cached(napi_env env, napi_callback_info info) 
   range r;
   if (!read_range(env, arguments, &r)) return int_result(env, -EINVAL);
   return int_result(env, (int32_t)read_cached(r.fd, r.data, r.length, r.position));
+}
+
+/* A file is read in order, and what is cached of it is cached in pieces: so many bytes apart, one is looked at. */
+enum { PROBE_BYTES = 64 * 1024 };
+
+/* Whether a range can be read without waiting: 0, -EAGAIN, or -ENODATA when the file ends before. It makes the host read ahead. */
+static int probe_cache(const range *r) {
+  for (size_t at = 0; at < r->length; at += PROBE_BYTES) {
+    uint8_t byte;
+    int64_t n = read_cached(r->fd, &byte, 1, r->position + (int64_t)at);
+    if (n != 1) return n < 0 ? (int)n : -ENODATA;
+  }
+  uint8_t last;
+  int64_t n = read_cached(r->fd, &last, 1, r->position + (int64_t)r->length - 1);
+  return n == 1 ? 0 : n < 0 ? (int)n : -ENODATA;
+}
+
+/* sendCached(fd, message, offset, length, position, device): 0; EAGAIN when that would wait, another errno when it cannot be done */
+static napi_value send_cached(napi_env env, napi_callback_info info) {
+  napi_value arguments[6];
+  read_arguments(env, info, 6, arguments);
+  range r;
+  if (!read_range(env, arguments, &r) || r.length == 0) return int_result(env, -EINVAL);
+  int failure = probe_cache(&r);
+  if (failure < 0) return int_result(env, failure);
+  size_t header_length = (size_t)as_int64(env, arguments[2]);
+  int device = as_int(env, arguments[5]);
+  failure = splice_message(r.fd, r.position, r.length, r.data - header_length, header_length, device);
+  /* By now this can only come from the pipe or the device. */
+  return int_result(env, failure == -EAGAIN ? -EIO : failure);
 }
 
 /* pwrite(fd, from, offset, length, position): length */
@@ -245,6 +276,9 @@ typedef struct {
   napi_deferred deferred;
   napi_ref array;
   range range;
+  /* Where a message goes, and the bytes of its header, right before the range. */
+  int device;
+  size_t header_length;
   int64_t result;
 } background_call;
 
@@ -252,6 +286,25 @@ static void read_on_thread(napi_env env, void *data) {
   (void)env;
   background_call *call = data;
   call->result = read_fully(call->range.fd, call->range.data, call->range.length, call->range.position);
+}
+
+/* Without a copy, if that goes. The header says how long the message is, so zeros stand for what is missing. */
+static void send_on_thread(napi_env env, void *data) {
+  (void)env;
+  background_call *call = data;
+  const range *r = &call->range;
+  const uint8_t *message = r->data - call->header_length;
+  if (splice_message(r->fd, r->position, r->length, message, call->header_length, call->device) == 0) {
+    call->result = 0;
+    return;
+  }
+  int64_t length = read_fully(r->fd, r->data, r->length, r->position);
+  if (length < 0) {
+    call->result = length;
+    return;
+  }
+  memset(r->data + length, 0, r->length - (size_t)length);
+  call->result = -write_message(call->device, message, call->header_length + r->length);
 }
 
 static void sync_on_thread(napi_env env, void *data) {
@@ -307,6 +360,24 @@ static napi_value read_in_background(napi_env env, napi_callback_info info) {
   return start_call(env, call, "razorfs:pread", read_on_thread);
 }
 
+/*
+ * sendInBackground(fd, message, offset, length, position, device): promise of 0; a negative errno when the data could not be read
+ * and nothing was sent, a positive one when it could not be sent
+ */
+static napi_value send_in_background(napi_env env, napi_callback_info info) {
+  napi_value arguments[6];
+  read_arguments(env, info, 6, arguments);
+  range r;
+  if (!read_range(env, arguments, &r)) return resolved(env, -EINVAL);
+  background_call *call = calloc(1, sizeof *call);
+  if (call == NULL) return resolved(env, -ENOMEM);
+  call->range = r;
+  call->header_length = (size_t)as_int64(env, arguments[2]);
+  call->device = as_int(env, arguments[5]);
+  napi_create_reference(env, arguments[1], 1, &call->array);
+  return start_call(env, call, "razorfs:send", send_on_thread);
+}
+
 /* fdatasyncInBackground(fd): promise of 0 */
 static napi_value sync_in_background(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
@@ -344,6 +415,8 @@ void add_file_io(napi_env env, napi_value exports) {
   add_function(env, exports, "fileSystemType", file_system_type);
   add_function(env, exports, "fileSystemStatistics", file_system_statistics);
   add_function(env, exports, "preadInBackground", read_in_background);
+  add_function(env, exports, "sendCached", send_cached);
+  add_function(env, exports, "sendInBackground", send_in_background);
   add_function(env, exports, "fdatasyncInBackground", sync_in_background);
   add_function(env, exports, "startWritebackInBackground", start_writeback_in_background);
 }

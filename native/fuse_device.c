@@ -170,8 +170,7 @@ static napi_value send_file_descriptor(napi_env env, napi_callback_info info) {
   return int_result(env, sent < 0 ? -errno : 0);
 }
 
-/* Writes one message; 0 also when nobody waits for it any more. */
-static int write_message(int fd, const uint8_t *message, size_t length) {
+int write_message(int fd, const uint8_t *message, size_t length) {
   for (;;) {
     if (write(fd, message, length) >= 0) return 0;
     if (errno == ENOENT) return 0;

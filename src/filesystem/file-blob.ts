@@ -11,7 +11,7 @@ import { type Inode, STORAGE_PARTS } from '../volume/inode.js';
 import { CHUNK_BYTES } from '../volume/items.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
-import { type Caller, SEEK_HOLE } from './operations.js';
+import { type Caller, type Delivery, type ReadResult, SEEK_HOLE } from './operations.js';
 
 export class FileBlob {
   readonly #volume: Volume;
@@ -24,11 +24,17 @@ export class FileBlob {
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Reads `count` bytes that lie within the file. Returns `count`. */
-  read(inode: Inode, position: number, count: number, into: Uint8Array, at: number): number | Promise<number> {
+  /** Reads `count` bytes that lie within the file. Returns `count`, or DELIVERED. */
+  read(inode: Inode, position: number, count: number, into: Uint8Array, at: number, delivery?: Delivery): ReadResult {
     const { blobs } = this.#volume.state;
+    const ranges = this.#parts.ranges(inode, position, position + count);
+    if (delivery !== undefined && ranges.length === 1 && delivery.begin(count)) {
+      const result = blobs.file(ranges[0].blob).sendCached(into, at, count, position, delivery.device);
+      if (result === 'sent') return delivery.end(0);
+      if (result === 'uncached') return this.#deliverUncached(ranges[0], into, at, delivery);
+    }
     const uncached: FileRange[] = [];
-    for (const range of this.#parts.ranges(inode, position, position + count)) {
+    for (const range of ranges) {
       const start = at + range.from - position;
       const length = range.to - range.from;
       const got = blobs.file(range.blob).readCached(into, start, length, range.from);
@@ -36,6 +42,18 @@ export class FileBlob {
       else if (got < length) into.fill(0, start + got, start + length);
     }
     return uncached.length === 0 ? count : this.#readUncached(uncached, position, count, into, at);
+  }
+
+  async #deliverUncached(
+    { blob, from, to }: FileRange,
+    into: Uint8Array,
+    at: number,
+    delivery: Delivery,
+  ): Promise<number> {
+    const { blobs } = this.#volume.state;
+    return delivery.end(
+      await blobs.use(blob, (file) => file.sendInBackground(into, at, to - from, from, delivery.device)),
+    );
   }
 
   async #readUncached(

@@ -18,9 +18,11 @@ import { load } from './access.js';
 import { FileBlob } from './file-blob.js';
 import {
   type Caller,
+  type Delivery,
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_ZERO_RANGE,
+  type ReadResult,
   SEEK_DATA,
   SEEK_HOLE,
 } from './operations.js';
@@ -59,12 +61,12 @@ export class FileData {
 
   // ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number, delivery?: Delivery): ReadResult {
     const inode = this.#load(ino);
     const count = Math.min(length, inode.size - position);
     if (count <= 0) return 0;
     if (inode.storage === STORAGE_NONE) return zerosAfter(into, at, 0, count);
-    if (hasBlob(inode.storage)) return this.#blob.read(inode, position, count, into, at);
+    if (hasBlob(inode.storage)) return this.#blob.read(inode, position, count, into, at, delivery);
     const data = this.#extent(inode).subarray(position, position + count);
     into.set(data, at);
     return zerosAfter(into, at, data.length, count);

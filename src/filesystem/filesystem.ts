@@ -21,9 +21,11 @@ import { Names } from './names.js';
 import type {
   AttributeChanges,
   Caller,
+  Delivery,
   DirectoryVisitor,
   FileSystemOperations,
   FileSystemStatistics,
+  ReadResult,
 } from './operations.js';
 import { CAPABILITY_XATTR, modeAfterChangeBy, sameMode, withoutPrivileges } from './permissions.js';
 import { narrowToQuotas } from './quotas.js';
@@ -133,9 +135,9 @@ export class FileSystem implements FileSystemOperations {
 
   // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number, delivery?: Delivery): ReadResult {
     this.#touch(ino);
-    return this.#data.read(ino, position, length, into, at);
+    return this.#data.read(ino, position, length, into, at, delivery);
   }
 
   /** Moves atime. Reading must not fail because that does. */

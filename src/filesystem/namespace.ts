@@ -16,9 +16,11 @@ import { FileSystem, type FileSystemOptions } from './filesystem.js';
 import type {
   AttributeChanges,
   Caller,
+  Delivery,
   DirectoryVisitor,
   FileSystemOperations,
   FileSystemStatistics,
+  ReadResult,
 } from './operations.js';
 import { CONTROL_VIEW, INODES_MAX, viewNumber } from './views.js';
 
@@ -229,20 +231,16 @@ export class Namespace implements FileSystemOperations {
       return;
     }
     const view = this.#view(node);
-    const isPlain = view.base === 0;
-    view.filesystem.readDirectory(
-      this.#ino(view, node),
-      cookie,
-      isPlain ? visit : (name, ino, type, next) => visit(name, this.#encode(view, ino), type, next),
-    );
+    const shown: DirectoryVisitor = (name, ino, type, next) => visit(name, this.#encode(view, ino), type, next);
+    view.filesystem.readDirectory(this.#ino(view, node), cookie, view.base === 0 ? visit : shown);
   }
 
   // ── Data ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  read(node: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number> {
+  read(node: Ino, position: number, length: number, into: Uint8Array, at: number, delivery?: Delivery): ReadResult {
     if (isControlDirectory(node)) throw EISDIR;
     const view = this.#view(node);
-    return view.filesystem.read(this.#ino(view, node), position, length, into, at);
+    return view.filesystem.read(this.#ino(view, node), position, length, into, at, delivery);
   }
 
   write(

@@ -80,6 +80,20 @@ export interface FileSystemStatistics {
  */
 export type DirectoryVisitor = (name: Uint8Array, ino: Ino, type: number, cookie: number) => boolean;
 
+export type ReadResult = number | Promise<number>;
+
+/** In place of a number of bytes: they have been sent to where they go. */
+export const DELIVERED = -1;
+
+/** A descriptor that takes what is read from any thread, as one message with the bytes that are before it in its buffer. */
+export interface Delivery {
+  readonly device: number;
+  /** So many bytes could be delivered. When they are to be, completes what is before them, and returns true. */
+  begin(length: number): boolean;
+  /** They were delivered, with this errno, 0 for none; returns DELIVERED. */
+  end(errno: number): number;
+}
+
 export interface FileSystemOperations {
   /**
    * Fills `out` with the inode that `name` in `parent` leads to; false when there is none. Serves `.` and `..` too. Programs ask for
@@ -108,8 +122,11 @@ export interface FileSystemOperations {
   /** Calls `visit` for the entries after `cookie` (0: from the start, `.` and `..` included) until it returns false. */
   readDirectory(ino: Ino, cookie: number, visit: DirectoryVisitor): void;
 
-  /** Reads into `into` at `at`; returns the number of bytes, fewer than `length` only at the end of file. */
-  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number): number | Promise<number>;
+  /**
+   * Reads into `into` at `at`; returns the number of bytes, fewer than `length` only at the end of file. With `delivery` they may be
+   * sent instead, which DELIVERED tells; `into` then need not have them.
+   */
+  read(ino: Ino, position: number, length: number, into: Uint8Array, at: number, delivery?: Delivery): ReadResult;
   /**
    * Writes `length` bytes of `from` at `at`. All or an error. `killPrivileges`: FUSE_WRITE_KILL_SUIDGID. `isTimed`: the caller
    * keeps mtime and ctime itself, and sets them where they move (the kernel does for what comes from its writeback cache).

@@ -9,6 +9,7 @@ import { errnoName, mount, openFuseDevice, receiveFileDescriptor, socketPair } f
 import { FuseError } from './fuse-error.js';
 import type { MountOptions } from './mount-options.js';
 import { checkMountPoint } from './mount-point.js';
+import { READ_BYTES_MAX } from './negotiation.js';
 import { FUSERMOUNT, fusermountMissing, isRoot } from './unmount.js';
 
 const DEVICE = '/dev/fuse';
@@ -85,7 +86,7 @@ function mountAsRoot(mountPoint: string, source: string, options: MountOptions):
     `group_id=${process.getgid?.()}`,
     'default_permissions',
     ...(options.allowOther === false ? [] : ['allow_other']),
-    ...(options.maxRead === undefined ? [] : [`max_read=${options.maxRead}`]),
+    `max_read=${options.maxRead ?? READ_BYTES_MAX}`,
   ];
   const result = mount(options.fsname ?? source, mountPoint, TYPE, mountFlags(options), data.join(','));
   if (result < 0) {
@@ -143,7 +144,7 @@ function fusermountWords(source: string, options: MountOptions): string {
     ...(options.dirsync ? ['dirsync'] : []),
     ...(options.accessTime === 'noatime' ? ['noatime'] : []),
     ...(options.allowOther === true ? ['allow_other'] : []),
-    ...(options.maxRead === undefined ? [] : [`max_read=${options.maxRead}`]),
+    `max_read=${options.maxRead ?? READ_BYTES_MAX}`,
   ].join(',');
 }
 

@@ -39,6 +39,11 @@ import { BODY, type Request } from './request.js';
 /** The largest read or write in one request, in bytes. 256 pages are what the kernel allows without a change of sysctl. */
 export const DATA_BYTES_MAX = 1 << 20;
 const PAGE_BYTES = 4096;
+/**
+ * The largest read. With its header it must fit a pipe of the size that everybody may have, 256 slots of a page each
+ * (native/splice.c), and two make up what the kernel reads ahead, so that one is served while the other is consumed.
+ */
+export const READ_BYTES_MAX = DATA_BYTES_MAX / 2;
 
 /** Requests (readahead, writeback) that the kernel may have under way without anybody waiting for them. */
 const BACKGROUND_MAX = 128;

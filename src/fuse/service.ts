@@ -12,9 +12,10 @@
 import { EINVAL, ENOSYS, Errno } from '../errors/errno.js';
 import { Attributes } from '../filesystem/attributes.js';
 import { errnoOf } from '../filesystem/errno-of.js';
-import type { FileSystemOperations, FileSystemStatistics } from '../filesystem/operations.js';
+import { DELIVERED, type FileSystemOperations, type FileSystemStatistics } from '../filesystem/operations.js';
 import type { Ino } from '../store/units.js';
 import { fuse_entry_out } from './abi-structs.js';
+import { ReplyDelivery } from './delivery.js';
 import { DirectoryPage } from './directory-page.js';
 import type { FailureLog } from './failure-log.js';
 import { DATA_BYTES_MAX } from './negotiation.js';
@@ -34,6 +35,8 @@ const SPARE_REPLIES_MAX = 4;
 
 export interface ServiceOptions {
   readonly filesystem: FileSystemOperations;
+  /** The descriptor that takes replies, from any thread. */
+  readonly device: number;
   /** Let the kernel collect writes in its page cache, and write them back later. */
   readonly writebackCache: boolean;
   /** An earlier process has answered INIT on this connection. */
@@ -72,6 +75,7 @@ export class Service {
   };
   readonly references: References;
   readonly directoryPage: DirectoryPage;
+  readonly delivery: ReplyDelivery;
 
   /** One client waits for this thread, and nobody else: it may block for a short time. */
   hasLoneClient = false;
@@ -92,6 +96,7 @@ export class Service {
       complete: !options.initialised,
       notify: (notification) => options.notify(notification),
     });
+    this.delivery = new ReplyDelivery(this, options.device);
     this.directoryPage = new DirectoryPage(options.filesystem, this.references, options.failures);
   }
 
@@ -162,12 +167,17 @@ export class Service {
     return reply;
   }
 
-  /** Sends `reply` to the present request once the promise has told the length of its payload, or failed. */
+  /**
+   * Sends `reply` to the present request once the promise has told the length of its payload, or that it was sent already
+   * (DELIVERED), or failed.
+   */
   replyLater(reply: Reply, payloadLength: Promise<number>): number {
     const { uniqueLow, uniqueHigh } = this.request;
     this.#deferredCount++;
     const sent = payloadLength.then(
-      (length) => this.options.send(reply, reply.header(uniqueLow, uniqueHigh, 0, length)),
+      (length) => {
+        if (length !== DELIVERED) this.options.send(reply, reply.header(uniqueLow, uniqueHigh, 0, length));
+      },
       (error: unknown) => this.options.send(reply, reply.header(uniqueLow, uniqueHigh, this.#errnoOf(error), 0)),
     );
     const done = sent.then(() => {

@@ -87,6 +87,7 @@ export class Session {
     });
     this.#service = new Service({
       filesystem: options.filesystem,
+      device: options.fd,
       writebackCache: options.writebackCache,
       initialised: options.initialised,
       connection: options.connection ?? 0,

@@ -10,7 +10,7 @@ import { DATA_BYTES_MAX } from '../fuse/negotiation.js';
 const READ_AHEAD_KIB = DATA_BYTES_MAX / 1024;
 
 /**
- * Lets the kernel read as far ahead as one request holds. `device` is the `major:minor` of a mount. Where that may not be set (by
+ * Lets the kernel read as far ahead as two requests hold. `device` is the `major:minor` of a mount. Where that may not be set (by
  * ordinary users, in most containers), and where it is more already, it stays as it is.
  */
 export function widenReadAhead(device: string): void {

@@ -38,6 +38,15 @@ interface Addon {
   fileSystemType(path: string): number;
   fileSystemStatistics(path: string, out: Float64Array): number;
   preadInBackground(fd: number, into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  sendInBackground(
+    fd: number,
+    message: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    device: number,
+  ): Promise<number>;
+  sendCached(fd: number, message: Uint8Array, offset: number, length: number, position: number, device: number): number;
   fdatasyncInBackground(fd: number): Promise<number>;
   startWritebackInBackground(fd: number, position: number, length: number): Promise<number>;
   crc32c(bytes: Uint8Array, offset: number, length: number, seed: number): number;
@@ -113,6 +122,18 @@ export const fileSystemType = addon.fileSystemType;
 export const fileSystemStatistics = addon.fileSystemStatistics;
 /** `pread` on another thread. `into` and the descriptor must stay until the promise settles. It never rejects. */
 export const preadInBackground = addon.preadInBackground;
+/**
+ * Writes `message` up to `offset`, and behind that a range of a file from its page cache, as one message to `device`. Returns 0;
+ * EAGAIN when that would wait; another errno when it cannot be done so. Then nothing was sent.
+ */
+export const sendCached = addon.sendCached;
+/**
+ * The same on another thread, waiting for what is not cached. Where it cannot be done so, reads the range into `message` at
+ * `offset`, zeros for what is missing at the end of the file, and writes that. Resolves with 0; with a negative errno when the
+ * range could not be read and nothing was sent; with a positive one when it could not be sent. `message` and both descriptors must
+ * stay until then. It never rejects.
+ */
+export const sendInBackground = addon.sendInBackground;
 /** `fdatasync` on another thread. It never rejects. */
 export const fdatasyncInBackground = addon.fdatasyncInBackground;
 /** sync_file_range(2) with SYNC_FILE_RANGE_WRITE, on another thread. It never rejects. */

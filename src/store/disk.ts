@@ -32,6 +32,9 @@ export interface FileBytes {
   readonly to: number;
 }
 
+/** `uncached`: it would wait for the device. `unfit`: not all of it is in the file, or it cannot be sent so. Nothing was sent. */
+export type SendResult = 'sent' | 'uncached' | 'unfit';
+
 /** An open file. Offsets and lengths are in bytes. */
 export interface DiskFile {
   readonly path: string;
@@ -47,6 +50,23 @@ export interface DiskFile {
   readCached(into: Uint8Array, offset: number, length: number, position: number): number;
   /** As `read`, off the main thread. `into` must stay untouched until the promise settles. */
   readInBackground(into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
+  /**
+   * Sends `message` up to `offset`, and behind that a range of the file, as one message to the descriptor `device`, at once and
+   * without a copy in this process.
+   */
+  sendCached(message: Uint8Array, offset: number, length: number, position: number, device: number): SendResult;
+  /**
+   * The same off the main thread, for what may have to be read from the device: reads as `readInBackground` into `message` at
+   * `offset`, zeros past the end of file, and sends that. Resolves with the positive errno of sending, 0 for none; rejects when
+   * it could not be read, with nothing sent.
+   */
+  sendInBackground(
+    message: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    device: number,
+  ): Promise<number>;
   /** Writes all of the range or throws. */
   write(from: Uint8Array, offset: number, length: number, position: number): void;
 

@@ -22,10 +22,20 @@ import {
   preadCached,
   preadInBackground,
   pwrite,
+  sendCached,
+  sendInBackground,
   startWritebackInBackground,
 } from '../native/addon.js';
 import { mapShared } from '../native/mapping.js';
-import { type Disk, DiskError, type DiskFile, type DiskStatistics, type FileBytes, type OpenMode } from './disk.js';
+import {
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskStatistics,
+  type FileBytes,
+  type OpenMode,
+  type SendResult,
+} from './disk.js';
 import { Reflinks } from './reflinks.js';
 
 /** fallocate(2), linux/falloc.h */
@@ -99,6 +109,23 @@ class HostDiskFile implements DiskFile {
       'pread',
       await this.#inBackground(preadInBackground(this.#fd, into, offset, length, position)),
     );
+  }
+
+  sendCached(message: Uint8Array, offset: number, length: number, position: number, device: number): SendResult {
+    const result = sendCached(this.#fd, message, offset, length, position, device);
+    if (result === 0) return 'sent';
+    return result === EAGAIN ? 'uncached' : 'unfit';
+  }
+
+  async sendInBackground(
+    message: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    device: number,
+  ): Promise<number> {
+    const sending = sendInBackground(this.#fd, message, offset, length, position, device);
+    return this.#checked('pread', await this.#inBackground(sending));
   }
 
   write(from: Uint8Array, offset: number, length: number, position: number): void {

@@ -17,6 +17,7 @@ import {
   type DiskStatistics,
   type FileBytes,
   type OpenMode,
+  type SendResult,
 } from '../../src/store/disk.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { type Fate, SimulatedInode, type SyncInProgress } from './simulated-inode.js';
@@ -301,6 +302,15 @@ class SimulatedFile implements DiskFile {
 
   async readInBackground(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
     return this.read(into, offset, length, position);
+  }
+
+  /** There is no device: whoever reads takes the data. */
+  sendCached(): SendResult {
+    return 'unfit';
+  }
+
+  async sendInBackground(): Promise<number> {
+    throw new Error('nothing is mounted on a simulated disk');
   }
 
   write(from: Uint8Array, offset: number, length: number, position: number): void {

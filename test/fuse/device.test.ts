@@ -63,8 +63,8 @@ t.test('the kernel is told the options', { skip: !isRoot && 'needs root' }, (t) 
     return [source, type, options].join(' ');
   };
   const always = 'user_id=0,group_id=0,default_permissions';
-  t.equal(mountWith(''), `/a/store fuse.razorfs rw,relatime,${always},allow_other`);
-  t.equal(mountWith('noallow_other,strictatime'), `/a/store fuse.razorfs rw,${always}`);
+  t.equal(mountWith(''), `/a/store fuse.razorfs rw,relatime,${always},allow_other,max_read=524288`);
+  t.equal(mountWith('noallow_other,strictatime'), `/a/store fuse.razorfs rw,${always},max_read=524288`);
   t.equal(
     mountWith('ro,nosuid,nodev,noexec,noatime,nodiratime,sync,dirsync,fsname=mine,max_read=65536'),
     `mine fuse.razorfs ro,sync,dirsync,nosuid,nodev,noexec,noatime,nodiratime,${always},allow_other,max_read=65536`,

@@ -121,6 +121,7 @@ export class ServiceUnderTest {
   constructor(filesystem: MemoryFileSystem, changes: Partial<ServiceOptions> = {}) {
     this.service = new Service({
       filesystem,
+      device: -1,
       writebackCache: true,
       initialised: false,
       trace: new FuseTrace(),

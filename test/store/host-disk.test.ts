@@ -7,6 +7,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import t, { type Test } from 'tap';
+import { socketPair } from '../../src/native/addon.js';
 import { DiskError } from '../../src/store/disk.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { noLoopDisk } from '../mounted/loop-disk.js';
@@ -65,6 +66,46 @@ t.test('cached and background reads', async (t) => {
   equalBytes(t, back, bytes);
   await t.rejects(file.readInBackground(back, 0, back.length + 1, 0), failure('EINVAL', 'pread', 'data'));
   file.syncNow();
+  file.close();
+});
+
+/** The two ends of a stream that takes a message as the FUSE device does, from any thread. */
+const messages = (t: Test): { device: number; received: (length: number) => Uint8Array } => {
+  const pair = socketPair();
+  if (typeof pair === 'number') throw new Error(`socketpair: ${pair}`);
+  const [device, reader] = pair;
+  t.teardown(() => pair.forEach((fd) => void fs.closeSync(fd)));
+  return {
+    device,
+    received: (length) => {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length; ) at += fs.readSync(reader, bytes, at, length - at, null);
+      return bytes;
+    },
+  };
+};
+
+t.test('a range of a file goes into a message without being read', async (t) => {
+  const { device, received } = messages(t);
+  const file = new HostDisk(scratch(t)).open('data', 'create');
+  const bytes = pattern(65_536);
+  file.write(bytes, 0, bytes.length, 0);
+  const message = new Uint8Array(16 + bytes.length).fill(0xee);
+  message.set(pattern(16, 99));
+  const wanted = (position: number, length: number) =>
+    Buffer.concat([pattern(16, 99), bytes.subarray(position, position + length), Buffer.alloc(length)], 16 + length);
+
+  for (const position of [0, 4096, 5000]) {
+    t.equal(file.sendCached(message, 16, 20_000, position, device), 'sent');
+    equalBytes(t, received(20_016), wanted(position, 20_000));
+    t.equal(await file.sendInBackground(message, 16, 20_000, position, device), 0);
+    equalBytes(t, received(20_016), wanted(position, 20_000));
+  }
+  t.equal(file.sendCached(message, 16, 20_000, 60_000, device), 'unfit', 'the file ends in the range');
+  t.equal(await file.sendInBackground(message, 16, 20_000, 60_000, device), 0);
+  equalBytes(t, received(20_016), wanted(60_000, 20_000), 'zeros behind it');
+  t.equal(file.sendCached(message, 16, bytes.length + 1, 0, device), 'unfit', 'outside of the buffer');
+  await t.rejects(file.sendInBackground(message, 16, bytes.length + 1, 0, device), failure('EINVAL', 'pread', 'data'));
   file.close();
 });
 

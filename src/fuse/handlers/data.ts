@@ -2,7 +2,7 @@
  * Requests about a file's data. Reads land in the reply itself, writes are taken from the request, so nothing is copied here.
  */
 import { EFBIG, EINVAL, EIO } from '../../errors/errno.js';
-import { SEEK_DATA, SEEK_HOLE } from '../../filesystem/operations.js';
+import { DELIVERED, SEEK_DATA, SEEK_HOLE } from '../../filesystem/operations.js';
 import { asIno } from '../../store/units.js';
 import { FUSE_WRITE_CACHE, FUSE_WRITE_KILL_SUIDGID } from '../abi.js';
 import {
@@ -17,6 +17,7 @@ import {
 } from '../abi-structs.js';
 import { DATA_BYTES_MAX } from '../negotiation.js';
 import { invalidateInode } from '../notify.js';
+import { NO_REPLY } from '../operation.js';
 import { PAYLOAD } from '../reply.js';
 import { BODY } from '../request.js';
 import type { Service } from '../service.js';
@@ -39,9 +40,9 @@ export function read(service: Service): number {
     throw EINVAL;
   }
   const { reply } = service;
-  const length = service.filesystem.read(request.node(), position, size, reply.bytes, PAYLOAD);
+  const length = service.filesystem.read(request.node(), position, size, reply.bytes, PAYLOAD, service.delivery);
   if (typeof length === 'number') {
-    return length;
+    return length === DELIVERED ? NO_REPLY : length;
   }
   return service.replyLater(service.detachReply(), length);
 }
