@@ -86,6 +86,12 @@ export class Inode {
   /** Reads the record of `ino`; false when there is no such inode. */
   load(tree: Tree, ino: Ino): boolean {
     if (!tree.find(ino, KIND_INODE, 0)) return false;
+    this.read(tree, ino);
+    return true;
+  }
+
+  /** Reads the record of `ino`, at which the tree's position is. Throws CorruptionError. */
+  read(tree: Tree, ino: Ino): void {
     if (tree.valueLength !== INODE_BYTES)
       throw new CorruptionError(`inode ${ino}`, `a record of ${tree.valueLength} bytes`);
     const { words, valueWord: at } = tree;
@@ -112,7 +118,6 @@ export class Inode {
     this.xattrs = words[at + 24];
     this.entries = words[at + 25];
     this.nameMinor = readU64(words, at + 26);
-    return true;
   }
 
   /** Writes the record over the one that is there. */

@@ -16,6 +16,7 @@ import { DIRENT_BYTES, KIND_DIRENT, KIND_INODE, readU64, writeU64 } from './item
 import { visitRecords } from './leaf-records.js';
 import { isDirectory } from './mode.js';
 import { charge, countedBytes, insertQuota, quotaOn } from './quota-groups.js';
+import type { RecordKind } from './record-references.js';
 import type { VolumeState } from './state.js';
 
 /** What the names of a tree's path lead to. */
@@ -50,6 +51,16 @@ export function resolvePath(state: VolumeState, path: string): Ino | undefined {
   return ino;
 }
 
+/** The entries of a directory, read before anything changes the tree. */
+function entriesOf({ tree }: VolumeState, directory: Ino): Place[] {
+  const found: Place[] = [];
+  for (let more = tree.seek(directory, KIND_DIRENT, 0); more && tree.isAt(directory, KIND_DIRENT); more = tree.next()) {
+    const { words, valueWord, minor } = tree;
+    found.push({ ino: asIno(readU64(words, valueWord)), minor, type: words[valueWord + 4] });
+  }
+  return found;
+}
+
 /** What a subtree comes to. */
 export interface Extent {
   items: number;
@@ -60,49 +71,46 @@ export interface Extent {
 /** Bytes of a leaf slot (page.ts). */
 export const SLOT_BYTES = 20;
 
-/** The items of an inode, copied out of the tree: nothing that changes the tree disturbs the walk. */
-interface CopiedItem {
-  readonly kind: number;
-  readonly minor: number;
-  readonly words: Uint32Array;
-}
-
-function itemsOf(state: VolumeState, ino: Ino): CopiedItem[] {
-  const { tree } = state;
-  const items: CopiedItem[] = [];
-  for (let more = tree.seek(ino, 0, 0); more && tree.object === ino; more = tree.next()) {
-    const { words, valueWord, valueLength, kind, minor } = tree;
-    items.push({ kind, minor, words: words.slice(valueWord, valueWord + Math.ceil(valueLength / 4)) });
-  }
-  return items;
-}
-
 /** Items, and the bytes that they take in leaves, of all that can be reached from an inode. */
 export function measure(state: VolumeState, root: Ino): Extent {
+  const { tree } = state;
   const total: Extent = { items: 0, bytes: 0, inodes: 0 };
   const seen = new Set<Ino>();
   const waiting = [root];
+  let isAtItem = false;
   for (let ino = waiting.pop(); ino !== undefined; ino = waiting.pop()) {
     if (seen.has(ino)) continue;
     seen.add(ino);
     total.inodes++;
-    for (const item of itemsOf(state, ino)) {
+    const children: Ino[] = [];
+    // What was made one after the other lies so: the position is often where the next one begins.
+    if (!isAtItem || tree.object !== ino) isAtItem = tree.seek(ino, 0, 0);
+    for (; isAtItem && tree.object === ino; isAtItem = tree.next()) {
       total.items++;
-      total.bytes += SLOT_BYTES + item.words.length * 4;
-      if (item.kind === KIND_DIRENT) waiting.push(asIno(readU64(item.words, 0)));
+      total.bytes += SLOT_BYTES + Math.ceil(tree.valueLength / 4) * 4;
+      if (tree.kind === KIND_DIRENT) children.push(asIno(readU64(tree.words, tree.valueWord)));
     }
+    children.sort((a, b) => b - a);
+    for (const child of children) waiting.push(child);
   }
   return total;
 }
 
-/** An inode to be copied, and its place in the other tree. */
-interface Waiting {
+/** An inode to be copied, by one of its names, and what is known of the copy. */
+interface Copy {
   readonly source: Ino;
   readonly ino: Ino;
   readonly parent: Ino;
   readonly minor: number;
-  /** The quota group of the directory. */
-  readonly group: number;
+  readonly isDirectory: boolean;
+  /** It had its number before this name was met. */
+  readonly isKnown: boolean;
+  /** The quota group that it counts for: that of the directory that the name is in, or its own. */
+  group: number;
+  /** Of a file: names met so far. Of a directory: 2, and one for each directory in it. */
+  nlink: number;
+  /** Of a directory. */
+  entries: number;
 }
 
 export class Transplant {
@@ -117,6 +125,9 @@ export class Transplant {
   readonly #copied = new Set<Ino>();
   #lastGroup = 0;
   readonly #inode = new Inode();
+  /** Whether the position in the tree that is copied from is at an item. */
+  #isAtItem = false;
+  readonly #countRecord = (record: RecordKind, number: number): void => this.#to.store.references.add(record, number);
 
   constructor(from: VolumeState, to: VolumeState, keepsNumbers: boolean, remove: (ino: Ino) => void) {
     this.#from = from;
@@ -176,10 +187,9 @@ export class Transplant {
       inode.nameMinor = 0;
       inode.store(this.#to.tree);
       if (inode.nlink > 0) continue;
-      for (const { kind, minor, words } of itemsOf(this.#to, ino)) {
-        if (kind !== KIND_DIRENT) continue;
-        this.#dropEntry(ino, minor);
-        waiting.push(asIno(readU64(words, 0)));
+      for (const entry of entriesOf(this.#to, ino)) {
+        this.#dropEntry(ino, entry.minor);
+        waiting.push(entry.ino);
       }
       this.#to.orphans.add(ino);
       this.#remove(ino);
@@ -209,7 +219,7 @@ export class Transplant {
     entries.find(parent, name);
     const minor = entries.freeMinor;
     const address = strings.add({ object: parent, kind: KIND_DIRENT, minor }, name);
-    const ino = this.#copy(wanted.ino, parent, minor, isDeep);
+    const ino = this.#copy(wanted, parent, minor, isDeep);
     tree.insert(parent, KIND_DIRENT, minor, DIRENT_BYTES);
     writeU64(tree.words, tree.valueWord, ino);
     writeU64(tree.words, tree.valueWord + 2, address);
@@ -218,21 +228,40 @@ export class Transplant {
     return ino;
   }
 
-  /** Copies an inode, and what is in it. Returns its number in the other tree. */
-  #copy(root: Ino, parent: Ino, minor: number, isDeep: boolean): Ino {
+  /**
+   * Copies an inode, and what is in it. Returns its number in the other tree.
+   *
+   * First all that is to be copied gets its number, directory by directory in an order that replay finds again. Then the copies are
+   * made in the order of their numbers, in which most of what is read lies too: so leaves are filled one after the other.
+   */
+  #copy({ ino: root, type }: Place, parent: Ino, minor: number, isDeep: boolean): Ino {
     const group = this.#load(this.#to, parent).quotaGroup;
-    const result = this.#number(root, group);
-    const waiting: Waiting[] = [{ source: root, ino: result, parent, minor, group }];
+    const first = this.#place(root, parent, minor, group, type === DT_DIR);
+    const planned = new Map<Ino, Copy>();
+    const waiting = [first];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (this.#inode.load(this.#to.tree, next.ino)) {
-        // Another name of a file that has been copied.
+      const known = planned.get(next.ino);
+      if (known !== undefined) {
+        known.nlink++;
+      } else if (next.isKnown && this.#inode.load(this.#to.tree, next.ino)) {
+        // Another name of a file that was copied with another path.
         this.#inode.nlink++;
         this.#inode.store(this.#to.tree);
-        continue;
+      } else {
+        if (next.isDirectory) this.#planDirectory(next, isDeep, waiting);
+        else next.nlink = 1;
+        planned.set(next.ino, next);
       }
-      for (const child of this.#copyItems(next, isDeep)) waiting.push(child);
     }
-    return result;
+    this.#isAtItem = false;
+    for (const copy of [...planned.values()].sort((a, b) => a.ino - b.ino)) this.#insertCopy(copy, isDeep);
+    return first.ino;
+  }
+
+  #place(source: Ino, parent: Ino, minor: number, group: number, isDirectory: boolean): Copy {
+    const isKnown = this.#numbers.get(group)?.has(source) ?? false;
+    const ino = this.#number(source, group);
+    return { source, ino, parent, minor, isDirectory, isKnown, group, nlink: 0, entries: 0 };
   }
 
   /** The number that a copied inode has in the other tree, in a directory of `group`. */
@@ -259,43 +288,54 @@ export class Transplant {
     return group;
   }
 
-  /** Returns the entries, whose inodes are to be copied next. */
-  #copyItems({ source, ino, parent, minor, group: above }: Waiting, isDeep: boolean): Waiting[] {
-    const { tree, store, dataset } = this.#to;
-    const inode = this.#load(this.#from, source, new Inode());
-    const items = itemsOf(this.#from, source);
-    const group = above === 0 ? this.#copyQuota(inode, ino) : above;
-    const children = isDeep ? items.filter(({ kind }) => kind === KIND_DIRENT) : [];
-    const others = items.filter(({ kind }) => kind !== KIND_DIRENT && kind !== KIND_INODE);
+  /** Numbers what is in a directory, which then waits. */
+  #planDirectory(copy: Copy, isDeep: boolean, waiting: Copy[]): void {
+    const { source, ino } = copy;
+    if (copy.group === 0) copy.group = this.#copyQuota(this.#load(this.#from, source), ino);
+    copy.nlink = 2;
+    for (const { ino: child, minor, type } of isDeep ? entriesOf(this.#from, source) : []) {
+      const isDirectory = type === DT_DIR;
+      copy.entries++;
+      if (isDirectory) copy.nlink++;
+      waiting.push(this.#place(child, ino, minor, copy.group, isDirectory));
+    }
+  }
+
+  /** Copies an inode and its items; the entries of a directory lead to the copies of what they led to. */
+  #insertCopy(copy: Copy, isDeep: boolean): void {
+    const { source, ino, group } = copy;
+    const { tree, dataset } = this.#to;
+    const from = this.#from.tree;
+    const inode = this.#inode;
+    // What has neighbouring numbers lies side by side: the position is often there already.
+    if (this.#isAtItem && from.isAt(source, KIND_INODE)) inode.read(from, source);
+    else this.#load(this.#from, source);
+    if (copy.isDirectory) inode.entries = copy.entries;
     inode.ino = ino;
-    inode.parent = parent;
-    inode.nameMinor = minor;
+    inode.parent = copy.parent;
+    inode.nameMinor = copy.minor;
     inode.isTransplanted ||= ino !== source;
     inode.quotaGroup = group;
-    if (isDirectory(inode.mode)) {
-      inode.entries = children.length;
-      inode.nlink = 2 + children.filter(({ words }) => words[4] === DT_DIR).length;
-    } else {
-      inode.nlink = 1;
-    }
+    inode.nlink = copy.nlink;
     inode.insert(tree);
-    visitRecords(tree.words, KIND_INODE, tree.valueWord, (record, number) => store.references.add(record, number));
+    visitRecords(tree.words, KIND_INODE, tree.valueWord, this.#countRecord);
     dataset.inodes++;
     dataset.dataBytes += countedBytes(inode);
     charge(tree, group, countedBytes(inode), 1);
-    const waiting: Waiting[] = [];
-    for (const item of [...others, ...children]) {
-      const child = item.kind === KIND_DIRENT ? asIno(readU64(item.words, 0)) : undefined;
-      const number = child === undefined ? undefined : this.#number(child, group);
-      tree.insert(ino, item.kind, item.minor, item.words.length * 4);
-      tree.words.set(item.words, tree.valueWord);
-      if (child !== undefined && number !== undefined) {
-        writeU64(tree.words, tree.valueWord, number);
-        waiting.push({ source: child, ino: number, parent: ino, minor: item.minor, group });
-      }
-      visitRecords(item.words, item.kind, 0, (record, number) => store.references.add(record, number));
+    const numbers = this.#numbers.get(group);
+    for (this.#isAtItem = from.next(); this.#isAtItem && from.object === source; this.#isAtItem = from.next()) {
+      const { words, valueWord, kind } = from;
+      if (kind === KIND_DIRENT && !isDeep) continue;
+      const length = Math.ceil(from.valueLength / 4);
+      tree.insert(ino, kind, from.minor, length * 4);
+      // Most values are shorter than what it takes to make a view of them.
+      for (let word = 0; word < length; word++) tree.words[tree.valueWord + word] = words[valueWord + word];
+      visitRecords(words, kind, valueWord, this.#countRecord);
+      if (kind !== KIND_DIRENT) continue;
+      const child = numbers?.get(asIno(readU64(words, valueWord)));
+      if (child === undefined) throw new CorruptionError(`inode ${source}`, 'changed while it was copied');
+      writeU64(tree.words, tree.valueWord, child);
     }
-    return waiting;
   }
 }
 

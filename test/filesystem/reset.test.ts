@@ -119,3 +119,53 @@ t.test('without a blank snapshot nothing is reset', async (t) => {
   await t.rejects(reset(served.store, datasets, datasets.volume('main')), { code: 'no-such-snapshot' });
   await served.store.close();
 });
+
+const FILES = 40;
+
+t.test('files with names in several directories that persist stay one file, with their link counts', async (t) => {
+  const served = await ServedVolume.make(t, SMALL_GEOMETRY);
+  const datasets = new Datasets(served.store);
+  const { filesystem } = served;
+  const make = (parent: Ino, name: string): Ino => {
+    const out = new Attributes();
+    filesystem.makeDirectory(parent, Buffer.from(name), 0o755, CALLER, out);
+    return out.ino;
+  };
+  await datasets.createSnapshot('main', 'blank');
+  const [data, logs] = [make(ROOT_INO, 'data'), make(ROOT_INO, 'logs')];
+  const parents = [data, logs, ...['inner', 'outer', 'other'].map((name) => make(data, name))];
+  for (let number = 0; number < FILES; number++) {
+    served.makeFile(`file ${number}`, Buffer.from(`content ${number}`), parents[number % parents.length]);
+  }
+  const out = new Attributes();
+  for (let number = 0; number < FILES; number++) {
+    const home = parents[number % parents.length]!;
+    filesystem.lookup(home, Buffer.from(`file ${number}`), out);
+    const { ino } = out;
+    for (let link = 0; link < number % 4; link++) {
+      filesystem.link(
+        ino,
+        parents[(number * 3 + link * 2) % parents.length]!,
+        Buffer.from(`l ${number} ${link}`),
+        CALLER,
+        out,
+      );
+    }
+  }
+  const rules = { data: ['/data', '/logs'] };
+  await datasets.setProperties(datasets.volume('main'), { [PERSISTENCE_PROPERTY]: rules });
+  await reset(served.store, datasets, datasets.volume('main'));
+  t.equal(structuralProblem(served.store, served.disk), undefined);
+  await served.reopen();
+  const paths = ['data', 'logs', 'data/inner', 'data/outer', 'data/other'];
+  for (let number = 0; number < FILES; number++) {
+    const home = resolvePath(served.volume.state, paths[number % paths.length]!)!;
+    served.filesystem.lookup(home, Buffer.from(`file ${number}`), out);
+    t.equal(out.nlink, 1 + (number % 4), `file ${number}`);
+    const content = Buffer.alloc(out.size);
+    await served.filesystem.read(out.ino, 0, out.size, content, 0);
+    t.equal(content.toString(), `content ${number}`);
+  }
+  t.equal(structuralProblem(served.store, served.disk), undefined, 'after a new mount');
+  await served.store.close();
+});
