@@ -14,6 +14,7 @@ NAPI_MODULE_INIT() {
   add_fuse_device(env, exports);
   add_readiness(env, exports);
   add_file_io(env, exports);
+  add_background_io(env, exports);
   add_crc32c(env, exports);
   add_affinity(env, exports);
   return exports;

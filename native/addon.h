@@ -79,6 +79,7 @@ void add_function(napi_env env, napi_value exports, const char *name, napi_callb
 void add_fuse_device(napi_env env, napi_value exports);
 void add_readiness(napi_env env, napi_value exports);
 void add_file_io(napi_env env, napi_value exports);
+void add_background_io(napi_env env, napi_value exports);
 void add_affinity(napi_env env, napi_value exports);
 void add_crc32c(napi_env env, napi_value exports);
 
