@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { unmount } from '../../src/fuse/unmount.js';
-import type { MountReport } from '../../src/mount/mount-request.js';
+import type { MountReport, MountRequest } from '../../src/mount/mount-request.js';
 import { mountAt } from '../../src/mount/mount-table.js';
 import { startDaemon } from '../../src/mount/start-daemon.js';
 import { COMMIT_INTERVAL_MS_DEFAULT } from '../../src/volume/options.js';
@@ -20,9 +20,9 @@ export class MountedStore extends Place {
     return path.join(this.mountPoint, ...names);
   }
 
-  /** Mounts as the command does, without the start of its process, for those who mount again and again. */
-  mountedByDaemon(): Promise<MountReport> {
-    return startDaemon({
+  /** What the command asks of the daemon when it is given no options. */
+  get request(): MountRequest {
+    return {
       mountPoint: this.mountPoint,
       store: this.store,
       label: '',
@@ -32,7 +32,12 @@ export class MountedStore extends Place {
       readOnly: false,
       options: '',
       transport: 'kernel',
-    });
+    };
+  }
+
+  /** Mounts as the command does, without the start of its process, for those who mount again and again. */
+  mountedByDaemon(): Promise<MountReport> {
+    return startDaemon(this.request);
   }
 
   /** Unmounts, and throws with what the command said when that fails. */

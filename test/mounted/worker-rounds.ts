@@ -34,20 +34,10 @@ export interface WorkerKillsReport {
 
 /** Mounts the store, kills, and unmounts it. */
 export async function killWorkers(store: MountedStore, random: Random, order: WorkerKills): Promise<WorkerKillsReport> {
-  const request = {
-    mountPoint: store.mountPoint,
-    store: store.store,
-    label: '',
-    durability: 'interval' as const,
-    commitIntervalMs: 1000,
-    readOnly: false,
-    options: '',
-    transport: 'kernel',
-  };
   const supervisor = fork(SUPERVISING, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const ended = new Promise<number | null>((resolve) => supervisor.once('exit', resolve));
   const ready = new Promise((resolve) => supervisor.once('message', resolve));
-  supervisor.send(request);
+  supervisor.send({ ...store.request, commitIntervalMs: 1000 });
   if ((await Promise.race([ready, ended])) !== 'ready') {
     throw new Error('not mounted');
   }
