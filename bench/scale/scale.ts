@@ -128,8 +128,14 @@ class ScaleBench {
   }
 
   async clear(): Promise<void> {
-    if (this.#mounted !== undefined) await umount(this.#mountPoint).catch(() => undefined);
-    rmSync(this.#place, { recursive: true, force: true });
+    // What ended the run early is what is to be told, not that the mount it left cannot be cleared.
+    const isUnmounted =
+      this.#mounted === undefined ||
+      (await umount(this.#mountPoint)
+        .then(() => true)
+        .catch(() => false));
+    if (isUnmounted) rmSync(this.#place, { recursive: true, force: true });
+    else this.#options.progress(`left as it is: ${this.#mountPoint}, of the store ${this.#store}`);
   }
 
   async #measure(size: number): Promise<ScaleFigures> {
