@@ -95,6 +95,7 @@ class FileHistory {
     const since = this.#changes.filter(({ index }) => index > floor && index <= this.#prefix);
     const later = this.#changes.filter(({ index }) => index > this.#prefix && index <= this.#promises.issued);
     const sizes = [floor, ...since.map(({ index }) => index)].map((index) => this.#content(index).length);
+    const blobEnds = this.#blobEnds(floor);
     const [least, most] = [Math.min(...sizes), this.#inode.content.length];
     const { length } = shown.content;
     if (length < least || length > most) return `${length} bytes, neither ${least} nor ${most} nor between`;
@@ -108,11 +109,23 @@ class FileHistory {
         ...since.map(({ index }) => index).filter((index) => index > from),
         ...later.filter(isWrite).map(({ index }) => index),
       ];
-      const ends = sizes.filter((size) => size > start && size < start + SECTOR_BYTES);
+      const ends = [...sizes, ...blobEnds].filter((end) => end > start && end < start + SECTOR_BYTES);
       return indices
         .map((index) => this.#content(index))
         .flatMap((content) => [content, ...ends.map((end) => content.subarray(0, end))]);
     });
+  }
+
+  /**
+   * Where the file's blob, which may be shorter than the file, may end: at the end of what was written, as far as the blob did not reach
+   * further at the last sync. What was written beyond may be missing, and then reads as zeros.
+   */
+  #blobEnds(floor: number): number[] {
+    const ends = this.#changes.flatMap(({ index, change }) =>
+      change.kind === 'write' && index <= this.#promises.issued ? [{ index, end: change.to }] : [],
+    );
+    const durable = Math.max(0, ...ends.filter(({ index }) => index <= floor).map(({ end }) => end));
+    return ends.map(({ end }) => end).filter((end) => end >= durable);
   }
 
   /** The step as of which the file's data is exact: of the last sync, or of the last change that brings its data along. */
