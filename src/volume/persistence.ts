@@ -13,6 +13,7 @@
  */
 import { StoreError } from '../errors/store-error.js';
 import type { PropertyValues } from './dataset.js';
+import { outermost } from './paths.js';
 
 export type PersistenceClass = 'data' | 'cache';
 export const PERSISTENCE_CLASSES: readonly PersistenceClass[] = ['data', 'cache'];
@@ -115,11 +116,6 @@ export function withRules(
 const sorted = (rules: readonly PersistenceRule[]): readonly PersistenceRule[] =>
   [...rules].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 
-/** Whether a path is another, or below it. */
-export const isWithin = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
-
 /** The paths to be carried over: those that are below others go with them. */
-export function carriedPaths(rules: readonly PersistenceRule[]): readonly string[] {
-  const paths = rules.map(({ path }) => path);
-  return paths.filter((path) => !paths.some((other) => other !== path && isWithin(path, other)));
-}
+export const carriedPaths = (rules: readonly PersistenceRule[]): readonly string[] =>
+  outermost(rules.map(({ path }) => path));

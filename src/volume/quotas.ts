@@ -6,15 +6,15 @@ import { StoreError } from '../errors/store-error.js';
 import type { Ino } from '../store/units.js';
 import { ROOT_INO } from '../store/units.js';
 import type { Dataset } from './dataset.js';
-import { childrenOf } from './directory-children.js';
+import { entriesOf } from './directory-entries.js';
 import { Inode } from './inode.js';
 import { pathOf } from './inode-path.js';
 import { isDirectory } from './mode.js';
+import { resolvePath } from './paths.js';
 import { allQuotas, quotaOfGroup, quotaOn } from './quota-groups.js';
 import { NO_LIMIT, QUOTA_GROUPS_MAX, type QuotaLimits } from './quota-record.js';
 import type { VolumeState } from './state.js';
 import type { Store } from './store.js';
-import { resolvePath } from './transplant.js';
 
 /** A quota, and the path in its volume of the directory that it is on. */
 export interface DirectoryQuota {
@@ -130,7 +130,7 @@ export class Quotas {
       inode.load(tree, ino);
       count++;
       if (inode.quotaGroup !== 0) throw nested(state, path, ino);
-      if (isDirectory(inode.mode)) for (const child of childrenOf(tree, ino)) waiting.push(child);
+      if (isDirectory(inode.mode)) for (const entry of entriesOf(tree, ino)) waiting.push(entry.ino);
       else if (inode.nlink > 1) linked.set(ino, { links: inode.nlink, found: 1 });
     }
     for (const [ino, { links, found }] of linked) {

@@ -1,16 +1,20 @@
 /**
  * What an operation may need of the disk, set aside before it is logged: whatever is in the log can then be applied.
  */
-import type { DatasetId, Ino } from '../store/units.js';
+import { asIno, type DatasetId, type Ino } from '../store/units.js';
+import { Graft } from '../tree/graft.js';
+import { LEAF_SLOT_BYTES } from '../tree/page.js';
+import { type Extent, measure } from './extent.js';
 import { chunksTo, FileParts } from './file-parts.js';
 import { Inode, STORAGE_PACK } from './inode.js';
 import type { Operation, RollbackOperation } from './operation.js';
 import { encodedBytesMax } from './operation-codec.js';
 import { orphanChangesMax, orphansIn } from './orphans.js';
+import { outermost, placeAt, resolvePath } from './paths.js';
 import { allQuotas, quotaOn } from './quota-groups.js';
 import { QUOTA_BYTES } from './quota-record.js';
 import type { StoreState, VolumeState } from './state.js';
-import { type Extent, measure, resolvePath, SLOT_BYTES } from './transplant.js';
+import { TransplantPlan } from './transplant-plan.js';
 
 /** Free pages that only operations which free something may use, so that a full store can be emptied. */
 const PAGES_KEPT_FOR_FREEING = 256;
@@ -127,17 +131,55 @@ function pagesForOrphans(store: StoreState, snapshot: VolumeState): number {
   return items === 0 ? 0 : leavesTouched(store, items) + 64;
 }
 
+/** Pages for what a path takes beside its items: those on the way to them. */
+const PAGES_PER_PATH = 64;
+
 function pagesForTransplants(store: StoreState, operation: RollbackOperation): number {
   const volume = store.volume(operation.volume);
   const snapshot = store.volumeOf(store.catalog.require(operation.snapshot));
-  const isWhole = operation.path === '';
-  const [from, to] = isWhole ? [volume, snapshot] : [snapshot, volume];
-  let pages = isWhole ? pagesForOrphans(store, snapshot) : 0;
-  for (const path of isWhole ? operation.carried : [operation.path]) {
-    const [copied, replaced] = [extentAt(from, path), extentAt(to, path)];
-    pages += Math.ceil(copied.bytes / LEAF_BYTES_MIN) + leavesTouched(store, copied.items + replaced.items) + 64;
+  if (operation.path !== '') return PAGES_PER_PATH + pagesForCopy(store, snapshot, volume, operation.path);
+  const carried = outermost(operation.carried);
+  const hasQuotas = [volume, snapshot].some(({ tree }) => allQuotas(tree).length > 0);
+  return (
+    pagesForOrphans(store, snapshot) +
+    carried.length * PAGES_PER_PATH +
+    (hasQuotas
+      ? carried.reduce((sum, path) => sum + pagesForCopy(store, volume, snapshot, path), 0)
+      : pagesForCarrying(store, volume, snapshot, carried))
+  );
+}
+
+/** Pages that copying all that is at a path takes. */
+function pagesForCopy(store: StoreState, from: VolumeState, to: VolumeState, path: string): number {
+  const [copied, replaced] = [extentAt(from, path), extentAt(to, path)];
+  return Math.ceil(copied.bytes / LEAF_BYTES_MIN) + leavesTouched(store, copied.items + replaced.items);
+}
+
+/**
+ * Pages that carrying over what is at some paths takes, where there are no quotas: at the least, inodes that are not in `to` keep their
+ * numbers, and more of what is in it goes before than can be seen from here.
+ */
+function pagesForCarrying(store: StoreState, from: VolumeState, to: VolumeState, paths: readonly string[]): number {
+  let nextIno = store.counters.nextIno;
+  const plan = new TransplantPlan(from, to, true, () => {
+    const ino = nextIno;
+    nextIno = asIno(ino + 1);
+    return ino;
+  });
+  let replaced = 0;
+  for (const path of paths) {
+    const place = placeAt(from, path);
+    if (place === undefined) continue;
+    plan.add(place, { parent: asIno(0), minor: 0, group: 0 });
+    replaced += extentAt(to, path).items;
   }
-  return pages;
+  plan.finish();
+  const { ranges, changes, entries, items, bytes } = plan;
+  return (
+    new Graft(store.pages, to.tree.root, from.tree.root, ranges).pagesTaken +
+    Math.ceil(bytes / LEAF_BYTES_MIN) +
+    Math.ceil(1.25 * leavesTouched(store, items + replaced + changes.size + entries.length))
+  );
 }
 
 const NOTHING: Extent = { items: 0, bytes: 0, inodes: 0 };
@@ -148,7 +190,7 @@ function extentAt(state: VolumeState, path: string): Extent {
   const { items, bytes, inodes } = measure(state, ino);
   // Directories may bring their quotas along.
   const quotas = allQuotas(state.tree).length;
-  return { items: items + quotas, bytes: bytes + quotas * (SLOT_BYTES + QUOTA_BYTES), inodes };
+  return { items: items + quotas, bytes: bytes + quotas * (LEAF_SLOT_BYTES + QUOTA_BYTES), inodes };
 }
 
 /** Leaves that may have to be copied for changes to so many items: no more than there are. */

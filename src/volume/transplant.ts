@@ -1,9 +1,8 @@
 /**
- * Copies what is at a path from one tree into another, sharing all names and data: how a reset carries over what persists, and how
- * one subtree is rolled back.
+ * Copies what is at some paths from one tree to the same paths of another, sharing all names and data: how a reset carries over what
+ * persists, and how one subtree is rolled back. transplant-plan.ts decides what keeps its number, and what is shared.
  *
- * An inode keeps its number where the other tree has no such inode, and if that is allowed; otherwise it gets a new one. Names and
- * small files are records that know the inode they were made for (arena.ts): an inode that got a new number is marked as
+ * Names and small files are records that know the inode they were made for (arena.ts): an inode that got a new number is marked as
  * transplanted, and its records then belong to another inode by their own account.
  *
  * What is copied counts for the quota of the directory that it comes to be in. A directory that has a quota itself keeps that, unless
@@ -11,119 +10,24 @@
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { asIno, type Ino, ROOT_INO } from '../store/units.js';
+import { Graft } from '../tree/graft.js';
+import { entriesOf } from './directory-entries.js';
 import { Inode, type Timestamp } from './inode.js';
-import { DIRENT_BYTES, KIND_DIRENT, KIND_INODE, readU64, writeU64 } from './items.js';
+import { DIRENT_BYTES, KIND_DIRENT, KIND_INODE, writeU64 } from './items.js';
 import { visitRecords } from './leaf-records.js';
 import { isDirectory } from './mode.js';
-import { charge, countedBytes, insertQuota, quotaOn } from './quota-groups.js';
+import { entryOf, outermost, type Place, resolvePath, splitPath, TYPE_DIRECTORY } from './paths.js';
+import { charge, insertQuota } from './quota-groups.js';
 import type { RecordKind } from './record-references.js';
 import type { VolumeState } from './state.js';
-
-/** What the names of a tree's path lead to. */
-export interface Place {
-  readonly ino: Ino;
-  readonly minor: number;
-  readonly type: number;
-}
-
-export const splitPath = (path: string): readonly Uint8Array[] =>
-  path
-    .split('/')
-    .filter((name) => name !== '')
-    .map((name) => Buffer.from(name, 'utf8'));
-
-/** What a name in a directory leads to. */
-export function entryOf(state: VolumeState, parent: Ino, name: Uint8Array): Place | undefined {
-  const { tree, entries } = state;
-  const minor = entries.find(parent, name);
-  if (minor < 0) return undefined;
-  return { ino: asIno(readU64(tree.words, tree.valueWord)), minor, type: tree.words[tree.valueWord + 4] };
-}
-
-/** What a path leads to, not following symlinks; the root for an empty one. */
-export function resolvePath(state: VolumeState, path: string): Ino | undefined {
-  let ino: Ino = ROOT_INO;
-  for (const name of splitPath(path)) {
-    const entry = entryOf(state, ino, name);
-    if (entry === undefined) return undefined;
-    ino = entry.ino;
-  }
-  return ino;
-}
-
-/** The entries of a directory, read before anything changes the tree. */
-function entriesOf({ tree }: VolumeState, directory: Ino): Place[] {
-  const found: Place[] = [];
-  for (let more = tree.seek(directory, KIND_DIRENT, 0); more && tree.isAt(directory, KIND_DIRENT); more = tree.next()) {
-    const { words, valueWord, minor } = tree;
-    found.push({ ino: asIno(readU64(words, valueWord)), minor, type: words[valueWord + 4] });
-  }
-  return found;
-}
-
-/** What a subtree comes to. */
-export interface Extent {
-  items: number;
-  bytes: number;
-  inodes: number;
-}
-
-/** Bytes of a leaf slot (page.ts). */
-export const SLOT_BYTES = 20;
-
-/** Items, and the bytes that they take in leaves, of all that can be reached from an inode. */
-export function measure(state: VolumeState, root: Ino): Extent {
-  const { tree } = state;
-  const total: Extent = { items: 0, bytes: 0, inodes: 0 };
-  const seen = new Set<Ino>();
-  const waiting = [root];
-  let isAtItem = false;
-  for (let ino = waiting.pop(); ino !== undefined; ino = waiting.pop()) {
-    if (seen.has(ino)) continue;
-    seen.add(ino);
-    total.inodes++;
-    const children: Ino[] = [];
-    // What was made one after the other lies so: the position is often where the next one begins.
-    if (!isAtItem || tree.object !== ino) isAtItem = tree.seek(ino, 0, 0);
-    for (; isAtItem && tree.object === ino; isAtItem = tree.next()) {
-      total.items++;
-      total.bytes += SLOT_BYTES + Math.ceil(tree.valueLength / 4) * 4;
-      if (tree.kind === KIND_DIRENT) children.push(asIno(readU64(tree.words, tree.valueWord)));
-    }
-    children.sort((a, b) => b - a);
-    for (const child of children) waiting.push(child);
-  }
-  return total;
-}
-
-/** An inode to be copied, by one of its names, and what is known of the copy. */
-interface Copy {
-  readonly source: Ino;
-  readonly ino: Ino;
-  readonly parent: Ino;
-  readonly minor: number;
-  readonly isDirectory: boolean;
-  /** It had its number before this name was met. */
-  readonly isKnown: boolean;
-  /** The quota group that it counts for: that of the directory that the name is in, or its own. */
-  group: number;
-  /** Of a file: names met so far. Of a directory: 2, and one for each directory in it. */
-  nlink: number;
-  /** Of a directory. */
-  entries: number;
-}
+import { type ItemCopy, type Placement, type RecordChange, TransplantPlan } from './transplant-plan.js';
 
 export class Transplant {
   readonly #from: VolumeState;
   readonly #to: VolumeState;
-  readonly #keepsNumbers: boolean;
+  readonly #plan: TransplantPlan;
   /** Removes an inode that has lost its last name. */
   readonly #remove: (ino: Ino) => void;
-  /** The numbers of copies, by the quota group of the directory that the copy is in and by the number of what was copied. */
-  readonly #numbers = new Map<number, Map<Ino, Ino>>();
-  /** What has a copy. */
-  readonly #copied = new Set<Ino>();
-  #lastGroup = 0;
   readonly #inode = new Inode();
   /** Whether the position in the tree that is copied from is at an item. */
   #isAtItem = false;
@@ -132,15 +36,42 @@ export class Transplant {
   constructor(from: VolumeState, to: VolumeState, keepsNumbers: boolean, remove: (ino: Ino) => void) {
     this.#from = from;
     this.#to = to;
-    this.#keepsNumbers = keepsNumbers;
     this.#remove = remove;
+    this.#plan = new TransplantPlan(from, to, keepsNumbers, () => {
+      const ino = to.store.counters.nextIno;
+      to.store.takeIno(ino);
+      return ino;
+    });
   }
 
   /**
-   * Puts what is at a path in the one tree at the same path of the other, in the place of what is there. Directories on the way that
-   * the other has not are copied without what is in them. Nothing happens when there is nothing at the path.
+   * Puts what is at these paths in the one tree at the same paths of the other, in the place of what is there. Directories on the way
+   * that the other has not are copied without what is in them. Nothing happens for a path at which there is nothing. What is
+   * below another path goes with that.
    */
-  carry(path: string, time: Timestamp): void {
+  carry(paths: readonly string[], time: Timestamp): void {
+    for (const path of outermost(paths)) this.#carryPath(path, time);
+    this.#plan.finish();
+    this.#share();
+    for (const [group, { directory, limits }] of this.#plan.quotas) {
+      insertQuota(this.#to.tree, directory, limits, group);
+    }
+    this.#isAtItem = false;
+    for (const copy of this.#plan.copies) this.#insertCopy(copy, true);
+    for (const [ino, change] of this.#plan.changes) {
+      const inode = this.#load(this.#to, ino);
+      changeRecord(inode, change);
+      inode.store(this.#to.tree);
+    }
+    for (const { directory, minor, child } of this.#plan.entries) {
+      const { tree } = this.#to;
+      if (!tree.modify(directory, KIND_DIRENT, minor)) throw missingEntry(directory);
+      writeU64(tree.words, tree.valueWord, child);
+    }
+    this.#countUsage();
+  }
+
+  #carryPath(path: string, time: Timestamp): void {
     const names = splitPath(path);
     if (resolvePath(this.#from, path) === undefined || names.length === 0) return;
     let [source, target]: [Ino, Ino] = [ROOT_INO, ROOT_INO];
@@ -187,7 +118,7 @@ export class Transplant {
       inode.nameMinor = 0;
       inode.store(this.#to.tree);
       if (inode.nlink > 0) continue;
-      for (const entry of entriesOf(this.#to, ino)) {
+      for (const entry of entriesOf(this.#to.tree, ino)) {
         this.#dropEntry(ino, entry.minor);
         waiting.push(entry.ino);
       }
@@ -198,7 +129,7 @@ export class Transplant {
 
   #dropEntry(parent: Ino, minor: number): void {
     const { tree, strings, entries } = this.#to;
-    if (!tree.modify(parent, KIND_DIRENT, minor)) throw new CorruptionError(`inode ${parent}`, 'an entry is missing');
+    if (!tree.modify(parent, KIND_DIRENT, minor)) throw missingEntry(parent);
     strings.release(entries.nameAddress());
     tree.remove(parent, KIND_DIRENT, minor);
   }
@@ -219,110 +150,47 @@ export class Transplant {
     entries.find(parent, name);
     const minor = entries.freeMinor;
     const address = strings.add({ object: parent, kind: KIND_DIRENT, minor }, name);
-    const ino = this.#copy(wanted, parent, minor, isDeep);
+    const placement = { parent, minor, group: this.#load(this.#to, parent).quotaGroup };
+    const ino = isDeep ? this.#plan.add(wanted, placement) : this.#copyAlone(wanted.ino, placement);
     tree.insert(parent, KIND_DIRENT, minor, DIRENT_BYTES);
     writeU64(tree.words, tree.valueWord, ino);
     writeU64(tree.words, tree.valueWord + 2, address);
     tree.words[tree.valueWord + 4] = wanted.type;
-    this.#adjust(parent, 1, this.#isDirectory(this.#to, ino) ? 1 : 0, time);
+    this.#adjust(parent, 1, wanted.type === TYPE_DIRECTORY ? 1 : 0, time);
     return ino;
   }
 
-  /**
-   * Copies an inode, and what is in it. Returns its number in the other tree.
-   *
-   * First all that is to be copied gets its number, directory by directory in an order that replay finds again. Then the copies are
-   * made in the order of their numbers, in which most of what is read lies too: so leaves are filled one after the other.
-   */
-  #copy({ ino: root, type }: Place, parent: Ino, minor: number, isDeep: boolean): Ino {
-    const group = this.#load(this.#to, parent).quotaGroup;
-    const first = this.#place(root, parent, minor, group, type === DT_DIR);
-    const planned = new Map<Ino, Copy>();
-    const waiting = [first];
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const known = planned.get(next.ino);
-      if (known !== undefined) {
-        known.nlink++;
-      } else if (next.isKnown && this.#inode.load(this.#to.tree, next.ino)) {
-        // Another name of a file that was copied with another path.
-        this.#inode.nlink++;
-        this.#inode.store(this.#to.tree);
-      } else {
-        if (next.isDirectory) this.#planDirectory(next, isDeep, waiting);
-        else next.nlink = 1;
-        planned.set(next.ino, next);
-      }
-    }
+  #copyAlone(source: Ino, placement: Placement): Ino {
+    const copy = this.#plan.addAlone(source, placement);
     this.#isAtItem = false;
-    for (const copy of [...planned.values()].sort((a, b) => a.ino - b.ino)) this.#insertCopy(copy, isDeep);
-    return first.ino;
+    this.#insertCopy(copy, false);
+    return copy.ino;
   }
 
-  #place(source: Ino, parent: Ino, minor: number, group: number, isDirectory: boolean): Copy {
-    const isKnown = this.#numbers.get(group)?.has(source) ?? false;
-    const ino = this.#number(source, group);
-    return { source, ino, parent, minor, isDirectory, isKnown, group, nlink: 0, entries: 0 };
+  /** Has the other tree share what lies in ranges; its former root goes. */
+  #share(): void {
+    const { ranges } = this.#plan;
+    if (ranges.length === 0) return;
+    const { tree, store } = this.#to;
+    const root = new Graft(store.pages, tree.root, this.#from.tree.root, ranges).make();
+    store.dying.push(tree.root);
+    tree.switchTo(root);
   }
 
-  /** The number that a copied inode has in the other tree, in a directory of `group`. */
-  #number(source: Ino, group: number): Ino {
-    const numbers = this.#numbers.get(group) ?? new Map<Ino, Ino>();
-    this.#numbers.set(group, numbers);
-    const known = numbers.get(source);
-    if (known !== undefined) return known;
-    const { store, tree } = this.#to;
-    const isFree = this.#keepsNumbers && !this.#copied.has(source) && !tree.find(source, KIND_INODE, 0);
-    const ino = isFree ? source : store.counters.nextIno;
-    store.takeIno(ino);
-    this.#copied.add(source);
-    numbers.set(source, ino);
-    return ino;
-  }
-
-  /** Puts the quota that is on a directory, if there is one, on its copy. Returns the group, or 0. */
-  #copyQuota(source: Inode, ino: Ino): number {
-    const quota = quotaOn(this.#from.tree, source);
-    if (quota === undefined) return 0;
-    const group = insertQuota(this.#to.tree, ino, quota.limits, this.#lastGroup + 1);
-    this.#lastGroup = group;
-    return group;
-  }
-
-  /** Numbers what is in a directory, which then waits. */
-  #planDirectory(copy: Copy, isDeep: boolean, waiting: Copy[]): void {
-    const { source, ino } = copy;
-    if (copy.group === 0) copy.group = this.#copyQuota(this.#load(this.#from, source), ino);
-    copy.nlink = 2;
-    for (const { ino: child, minor, type } of isDeep ? entriesOf(this.#from, source) : []) {
-      const isDirectory = type === DT_DIR;
-      copy.entries++;
-      if (isDirectory) copy.nlink++;
-      waiting.push(this.#place(child, ino, minor, copy.group, isDirectory));
-    }
-  }
-
-  /** Copies an inode and its items; the entries of a directory lead to the copies of what they led to. */
-  #insertCopy(copy: Copy, isDeep: boolean): void {
-    const { source, ino, group } = copy;
-    const { tree, dataset } = this.#to;
+  /** Copies an inode and its items, with or without its entries. */
+  #insertCopy({ source, ino, change }: ItemCopy, isDeep: boolean): void {
+    const { tree } = this.#to;
     const from = this.#from.tree;
     const inode = this.#inode;
     // What has neighbouring numbers lies side by side: the position is often there already.
     if (this.#isAtItem && from.isAt(source, KIND_INODE)) inode.read(from, source);
     else this.#load(this.#from, source);
-    if (copy.isDirectory) inode.entries = copy.entries;
+    if (!isDeep) inode.entries = 0;
     inode.ino = ino;
-    inode.parent = copy.parent;
-    inode.nameMinor = copy.minor;
     inode.isTransplanted ||= ino !== source;
-    inode.quotaGroup = group;
-    inode.nlink = copy.nlink;
+    if (change !== undefined) changeRecord(inode, change);
     inode.insert(tree);
     visitRecords(tree.words, KIND_INODE, tree.valueWord, this.#countRecord);
-    dataset.inodes++;
-    dataset.dataBytes += countedBytes(inode);
-    charge(tree, group, countedBytes(inode), 1);
-    const numbers = this.#numbers.get(group);
     for (this.#isAtItem = from.next(); this.#isAtItem && from.object === source; this.#isAtItem = from.next()) {
       const { words, valueWord, kind } = from;
       if (kind === KIND_DIRENT && !isDeep) continue;
@@ -331,13 +199,25 @@ export class Transplant {
       // Most values are shorter than what it takes to make a view of them.
       for (let word = 0; word < length; word++) tree.words[tree.valueWord + word] = words[valueWord + word];
       visitRecords(words, kind, valueWord, this.#countRecord);
-      if (kind !== KIND_DIRENT) continue;
-      const child = numbers?.get(asIno(readU64(words, valueWord)));
-      if (child === undefined) throw new CorruptionError(`inode ${source}`, 'changed while it was copied');
-      writeU64(tree.words, tree.valueWord, child);
+    }
+  }
+
+  #countUsage(): void {
+    const { dataset, tree } = this.#to;
+    for (const [group, { bytes, inodes }] of this.#plan.usage) {
+      dataset.inodes += inodes;
+      dataset.dataBytes += bytes;
+      charge(tree, group, bytes, inodes);
     }
   }
 }
 
-/** DT_DIR (dirent.h). */
-const DT_DIR = 4;
+function changeRecord(inode: Inode, { parent, minor, group, nlink }: RecordChange): void {
+  inode.parent = parent;
+  inode.nameMinor = minor;
+  inode.quotaGroup = group;
+  inode.nlink = nlink;
+}
+
+const missingEntry = (directory: Ino): CorruptionError =>
+  new CorruptionError(`inode ${directory}`, 'an entry is missing');

@@ -6,6 +6,7 @@ import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { reset } from '../../src/filesystem/reset.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
 import { Datasets } from '../../src/volume/datasets.js';
+import { resolvePath } from '../../src/volume/paths.js';
 import {
   carriedPaths,
   PERSISTENCE_PROPERTY,
@@ -14,7 +15,6 @@ import {
   rulesOf,
   withRules,
 } from '../../src/volume/persistence.js';
-import { resolvePath } from '../../src/volume/transplant.js';
 import { structuralProblem } from '../crash/structure.js';
 import { CALLER, ServedVolume, SMALL_GEOMETRY } from '../volume/served-volume.js';
 

@@ -17,16 +17,19 @@ export const pattern = (seed: number, length: number): Buffer =>
 /** A volume, with the calls that tests make on it by path. */
 export class TreeByPath {
   readonly served: ServedVolume;
-  readonly datasets: Datasets;
   #snapshots = 0;
 
   private constructor(served: ServedVolume) {
     this.served = served;
-    this.datasets = new Datasets(served.store);
   }
 
   static async make(test: Test): Promise<TreeByPath> {
     return new TreeByPath(await ServedVolume.make(test, SMALL_GEOMETRY));
+  }
+
+  /** Of the store as it is open now. */
+  get datasets(): Datasets {
+    return new Datasets(this.served.store);
   }
 
   get filesystem(): FileSystem {

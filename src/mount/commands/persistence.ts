@@ -3,6 +3,7 @@
  */
 import { blankOf, makeDirectories, type ResetOptions, type ResetReport, reset } from '../../filesystem/reset.js';
 import { compareStates } from '../../volume/diff.js';
+import { resolvePath } from '../../volume/paths.js';
 import {
   normalPath,
   PERSISTENCE_PROPERTY,
@@ -14,7 +15,6 @@ import {
 } from '../../volume/persistence.js';
 import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
-import { resolvePath } from '../../volume/transplant.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
 import type { CommandContext, StoreCommand } from './store-command.js';

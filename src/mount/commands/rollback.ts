@@ -4,8 +4,8 @@
 import { StoreError } from '../../errors/store-error.js';
 import { freeName } from '../../filesystem/reset.js';
 import type { Dataset } from '../../volume/dataset.js';
+import { resolvePath } from '../../volume/paths.js';
 import { MADE_BY } from '../../volume/prune.js';
-import { resolvePath } from '../../volume/transplant.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
 import type { CommandContext, StoreCommand } from './store-command.js';

@@ -3,7 +3,7 @@
  */
 import type { FileChange } from '../../volume/file-change.js';
 import { isDirectory } from '../../volume/mode.js';
-import { isWithin } from '../../volume/persistence.js';
+import { isWithin } from '../../volume/paths.js';
 
 export interface VanishingPath {
   readonly path: string;

@@ -187,7 +187,7 @@ export class DatasetChanges {
     // numbers of what is carried over must not.
     for (const ino of [...state.orphans]) applier.reclaim(ino);
     const transplant = new Transplant(replaced, state, true, (ino) => applier.reclaim(ino));
-    for (const path of operation.carried) transplant.carry(path, operation.time);
+    transplant.carry(operation.carried, operation.time);
     volume.root = state.tree.root;
     catalog.save(volume);
   }
@@ -215,7 +215,7 @@ export class DatasetChanges {
       this.#keepOrGiveUp(operation.keep, volume, operation.time);
     }
     const applier = new Applier(state);
-    new Transplant(snapshot, state, false, (ino) => applier.reclaim(ino)).carry(operation.path, operation.time);
+    new Transplant(snapshot, state, false, (ino) => applier.reclaim(ino)).carry([operation.path], operation.time);
     volume.root = state.tree.root;
     catalog.save(volume);
   }

@@ -3,7 +3,7 @@
  */
 import { CorruptionError } from '../../errors/corruption.js';
 import type { Ino } from '../../store/units.js';
-import { childrenOf } from '../directory-children.js';
+import { entriesOf } from '../directory-entries.js';
 import { Inode } from '../inode.js';
 import { KIND_QUOTA, VOLUME_OBJECT } from '../items.js';
 import { isDirectory } from '../mode.js';
@@ -61,7 +61,7 @@ export class QuotaChanges {
       total.bytes += countedBytes(inode);
       total.inodes++;
       if (!isDirectory(inode.mode)) continue;
-      for (const child of childrenOf(this.#state.tree, ino)) waiting.push(child);
+      for (const entry of entriesOf(this.#state.tree, ino)) waiting.push(entry.ino);
     }
     return total;
   }

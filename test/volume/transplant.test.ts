@@ -1,0 +1,234 @@
+/** What a reset carries over, of random trees that are large enough for pages to be shared, against what each path held before. */
+import { setImmediate } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { FileSystem } from '../../src/filesystem/filesystem.js';
+import { reset } from '../../src/filesystem/reset.js';
+import { type Ino, ROOT_INO } from '../../src/store/units.js';
+import { entriesOf } from '../../src/volume/directory-entries.js';
+import { Inode } from '../../src/volume/inode.js';
+import { KIND_DIRENT } from '../../src/volume/items.js';
+import { isDirectory } from '../../src/volume/mode.js';
+import { PERSISTENCE_PROPERTY } from '../../src/volume/persistence.js';
+import { Quotas } from '../../src/volume/quotas.js';
+import type { Volume } from '../../src/volume/volume.js';
+import { structuralProblem } from '../crash/structure.js';
+import { Random } from '../random.js';
+import { TreeByPath } from './tree-by-path.js';
+
+/** What is at a path: all that does not depend on where else it has names, and which file it is. */
+interface Node {
+  readonly ino: Ino;
+  readonly what: string;
+  readonly isDirectory: boolean;
+  readonly nlink: number;
+}
+
+/** All paths of a volume. */
+async function dump(volume: Volume): Promise<Map<string, Node>> {
+  const { state } = volume;
+  const { tree, strings, entries } = state;
+  const filesystem = new FileSystem(volume, { atime: 'noatime' });
+  const found = new Map<string, Node>();
+  const waiting: [string, Ino][] = [['', ROOT_INO]];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [path, ino] = next;
+    const inode = new Inode();
+    inode.load(tree, ino);
+    const { mode, uid, size, mtimeSeconds, nlink } = inode;
+    const content = Buffer.alloc(isDirectory(mode) ? 0 : size);
+    if (content.length > 0) await filesystem.read(ino, 0, size, content, 0);
+    const attributes = filesystem.listExtendedAttributes(ino).map(String);
+    const what = JSON.stringify([mode, uid, mtimeSeconds, size, content.toString('latin1'), attributes]);
+    found.set(path, { ino, what: isDirectory(mode) ? String(mode) : what, isDirectory: isDirectory(mode), nlink });
+    if (!isDirectory(mode)) continue;
+    for (const entry of entriesOf(tree, ino)) {
+      tree.find(ino, KIND_DIRENT, entry.minor);
+      const name = Buffer.from(strings.get(entries.nameAddress())).toString();
+      waiting.push([path === '' ? name : `${path}/${name}`, entry.ino]);
+    }
+  }
+  return found;
+}
+
+const isAt = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
+
+/** What a reset is to leave: what persists as it was, the directories on the way, and all else as in `blank`. */
+function expectedAfter(
+  before: Map<string, Node>,
+  blank: Map<string, Node>,
+  carried: readonly string[],
+): Map<string, Node> {
+  const present = carried.filter((path) => before.has(path));
+  const expected = new Map([...blank].filter(([path]) => !present.some((above) => isAt(path, above))));
+  for (const above of present) {
+    for (let end = above.indexOf('/'); end > 0; end = above.indexOf('/', end + 1)) {
+      const way = above.slice(0, end);
+      if (expected.get(way)?.isDirectory === true) continue;
+      for (const path of [...expected.keys()]) if (isAt(path, way)) expected.delete(path);
+      expected.set(way, before.get(way)!);
+    }
+    for (const [path, node] of before) if (isAt(path, above)) expected.set(path, node);
+  }
+  return expected;
+}
+
+/** Whether both have the same at the same paths, and the same paths lead to the same file. Returns what is wrong. */
+function mismatch(actual: Map<string, Node>, expected: Map<string, Node>): string | undefined {
+  const names = new Map<Ino, number>();
+  for (const { ino } of actual.values()) names.set(ino, (names.get(ino) ?? 0) + 1);
+  const counterpart = new Map<Ino, Ino>();
+  for (const [path, { what, ino }] of expected) {
+    const node = actual.get(path);
+    if (node === undefined) return `${path} is missing`;
+    if (node.what !== what) return `${path} is ${node.what.slice(0, 200)}, not ${what.slice(0, 200)}`;
+    if (!node.isDirectory && node.nlink !== names.get(node.ino)) return `${path} has nlink ${node.nlink}`;
+    // What came from the two trees may have the same number in both.
+    if (node.isDirectory) continue;
+    const known = counterpart.get(node.ino);
+    if (known !== undefined && known !== ino) return `${path} leads to what another path does`;
+    counterpart.set(node.ino, ino);
+  }
+  for (const path of actual.keys()) if (!expected.has(path)) return `${path} should be gone`;
+  return undefined;
+}
+
+class RandomTree {
+  readonly tree: TreeByPath;
+  readonly random: Random;
+  readonly directories = ['home', 'home/ana', 'home/ana/docs', 'etc', 'var', 'var/log', 'srv', 'tmp'];
+  readonly files: string[] = [];
+  #made = 0;
+
+  constructor(tree: TreeByPath, random: Random) {
+    this.tree = tree;
+    this.random = random;
+    for (const path of this.directories) tree.directory(path);
+  }
+
+  /** Makes files, most of them one after the other in one directory, so that what lies side by side belongs together. */
+  grow(files: number): void {
+    const { random, tree } = this;
+    let directory = random.pick(this.directories);
+    for (let made = 0; made < files; made++) {
+      if (random.below(200) === 0) directory = random.pick(this.directories);
+      const path = `${random.below(60) === 0 ? random.pick(this.directories) : directory}/f${++this.#made}`;
+      const size = random.below(50) === 0 ? random.below(150_000) : random.below(60);
+      tree.file(path, Buffer.alloc(size, `${this.#made}`));
+      this.files.push(path);
+      if (random.below(40) === 0) this.#link(path);
+    }
+  }
+
+  #link(path: string): void {
+    const other = `${this.random.pick(this.directories)}/l${++this.#made}`;
+    if (this.#tries(() => this.tree.link(path, other))) this.files.push(other);
+  }
+
+  /** False when it is refused: quotas keep links apart. */
+  #tries(action: () => void): boolean {
+    try {
+      action();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #takeFile(): string {
+    return this.files.splice(this.random.below(this.files.length), 1)[0]!;
+  }
+
+  change(): void {
+    const { random, tree } = this;
+    switch (random.below(6)) {
+      case 0:
+        tree.remove(this.#takeFile());
+        break;
+      case 1: {
+        const path = this.#takeFile();
+        const to = `${random.pick(this.directories)}/m${++this.#made}`;
+        this.files.push(this.#tries(() => tree.rename(path, to)) ? to : path);
+        break;
+      }
+      case 2:
+        this.#link(random.pick(this.files));
+        break;
+      case 3:
+        tree.write(random.pick(this.files), random.below(100), Buffer.from('changed'));
+        break;
+      case 4:
+        tree.set(random.pick(this.files), { mode: 0o600 + random.below(64) });
+        break;
+      default: {
+        const path = `${random.pick(this.directories)}/d${++this.#made}`;
+        tree.directory(path);
+        this.directories.push(path);
+      }
+    }
+  }
+
+  /** Moves a directory, with all that is in it. */
+  moveDirectory(): void {
+    const path = this.random.pick(this.directories.filter((path) => /\/d\d+$/.test(path)));
+    const to = `${this.random.pick(['home/ana', 'srv', 'tmp', 'etc'])}/d${++this.#made}`;
+    if (isAt(to, path) || !this.#tries(() => this.tree.rename(path, to))) return;
+    const moved = (old: string): string => (isAt(old, path) ? to + old.slice(path.length) : old);
+    this.directories.splice(0, Number.POSITIVE_INFINITY, ...this.directories.map(moved));
+    this.files.splice(0, Number.POSITIVE_INFINITY, ...this.files.map(moved));
+  }
+
+  /** Forgets what is not there any more. */
+  follow(present: Map<string, Node>): void {
+    const there = (paths: string[], isDirectory: boolean): string[] =>
+      paths.filter((path) => present.get(path)?.isDirectory === isDirectory);
+    this.directories.splice(0, Number.POSITIVE_INFINITY, ...there(this.directories, true));
+    this.files.splice(0, Number.POSITIVE_INFINITY, ...there(this.files, false));
+  }
+}
+
+async function resetAtRandom(t: Test, random: Random, withQuotas: boolean): Promise<void> {
+  const tree = await TreeByPath.make(t);
+  const { served } = tree;
+  const made = new RandomTree(tree, random);
+  made.grow(300);
+  await tree.datasets.createSnapshot('main', 'blank');
+  const blank = await dump(served.store.main);
+  const paths = ['etc', 'home/ana', 'srv', 'var/log', 'nothing/here'];
+  for (let round = 0; round < 3; round++) {
+    made.grow(1500);
+    for (let change = 0; change < 300; change++) made.change();
+    for (let move = 0; move < 3; move++) made.moveDirectory();
+    if (withQuotas) {
+      const quotas = new Quotas(served.store);
+      const path = random.pick(made.directories);
+      await quotas.set(tree.datasets.volume('main'), path, { bytes: 1e9 }).catch(() => undefined);
+    }
+    if (random.below(2) === 0) await served.store.checkpoint();
+    const carried = paths.filter(() => random.below(4) > 0);
+    const before = await dump(served.store.main);
+    await tree.datasets.setProperties(tree.datasets.volume('main'), { [PERSISTENCE_PROPERTY]: { data: carried } });
+    const forget = random.below(3) === 0;
+    const { kept } = await reset(served.store, tree.datasets, tree.datasets.volume('main'), { forget });
+    const after = await dump(served.store.main);
+    t.equal(mismatch(after, expectedAfter(before, blank, carried)), undefined, `round ${round}: ${carried.join(', ')}`);
+    const problem = (): string | undefined => structuralProblem(served.store, served.disk);
+    t.equal(problem(), undefined, 'the store is whole');
+    if (kept !== null) {
+      const old = served.store.snapshot(tree.datasets.snapshot('main', kept));
+      t.equal(mismatch(await dump(old), before), undefined, 'the old root is as it was');
+    }
+    await served.reopen();
+    t.equal(problem(), undefined, 'after a new mount');
+    t.equal(mismatch(await dump(served.store.main), after), undefined);
+    made.follow(after);
+  }
+  for (const snapshot of tree.datasets.snapshots('main')) await tree.datasets.destroy(snapshot);
+  while (served.store.hasDying) await setImmediate();
+  t.equal(structuralProblem(served.store, served.disk), undefined, 'without the old roots');
+  await served.store.close();
+}
+
+t.test('resets of random trees', async (t) => {
+  const random = Random.announced(t);
+  for (let run = 0; run < 3; run++) await resetAtRandom(t, random, run === 2);
+});
