@@ -19,6 +19,7 @@ import { type Ino, ROOT_INO } from '../src/store/units.js';
 import type { Dataset } from '../src/volume/dataset.js';
 import { Datasets } from '../src/volume/datasets.js';
 import { compareStates } from '../src/volume/diff.js';
+import { PERSISTENCE_PROPERTY } from '../src/volume/persistence.js';
 import { PinnedTree } from '../src/volume/pinned-tree.js';
 import { Store } from '../src/volume/store.js';
 import { mount, umount } from './razorfs.js';
@@ -47,7 +48,10 @@ export interface SnapshotFigures {
   readonly changes: number;
   readonly create: Cost;
   readonly rollback: Cost;
+  /** Nothing persists. */
   readonly reset: Cost;
+  /** Everything persists. */
+  readonly carry: Cost;
   /** Milliseconds; the first of them meets pages that no one has read since the store was opened. */
   readonly diffCold: number;
   readonly diffWarm: number;
@@ -57,6 +61,8 @@ export interface SnapshotFigures {
 
 const CALLER: Caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0 };
 const FILE = Buffer.alloc(100, 'content ');
+/** The directory with all files, in directories of so many. */
+const ALL = 'all';
 const FILES_PER_DIRECTORY = 1000;
 const FILES_AT_ONCE = 500;
 const nothing = (): void => undefined;
@@ -131,9 +137,11 @@ class Run {
   async #fill(filesystem: FileSystem): Promise<Ino[]> {
     const directories: Ino[] = [];
     const out = new Attributes();
+    filesystem.makeDirectory(ROOT_INO, Buffer.from(ALL), 0o755, CALLER, out);
+    const all = out.ino;
     for (let index = 0; index < this.#files; index++) {
       if (index % FILES_PER_DIRECTORY === 0) {
-        filesystem.makeDirectory(ROOT_INO, Buffer.from(`directory ${directories.length}`), 0o755, CALLER, out);
+        filesystem.makeDirectory(all, Buffer.from(`directory ${directories.length}`), 0o755, CALLER, out);
         directories.push(out.ino);
       }
       filesystem.makeNode(directories.at(-1)!, this.#name(index), 0o100644, 0, CALLER, out);
@@ -223,14 +231,20 @@ class Run {
     }
   }
 
-  async #back(): Promise<{ rollback: Cost; reset: Cost }> {
+  async #back(): Promise<Pick<SnapshotFigures, 'rollback' | 'reset' | 'carry'>> {
     const store = await openStore(this.#disk);
     const datasets = new Datasets(store);
     const base = datasets.snapshot('main', 'round-0');
     const rollback = await this.#costs(store, (round) => datasets.rollBack('main', base, { keepAs: `kept-${round}` }));
-    const resets = await this.#costs(store, () => reset(store, datasets, datasets.volume('main')));
+    const persist = (names: readonly string[]): Promise<void> =>
+      datasets.setProperties(datasets.volume('main'), { [PERSISTENCE_PROPERTY]: { data: names } });
+    const resets = (): Promise<Cost> => this.#costs(store, () => reset(store, datasets, datasets.volume('main')));
+    await persist([ALL]);
+    const carry = await resets();
+    await persist([]);
+    const figures = { rollback, carry, reset: await resets() };
     await store.close();
-    return { rollback, reset: resets };
+    return figures;
   }
 }
 
@@ -254,6 +268,7 @@ export function snapshotsTable(figures: readonly SnapshotFigures[]): string {
       row('snapshot create', ({ create }) => cost(create)),
       row('rollback', ({ rollback }) => cost(rollback)),
       row('reset to blank', (of) => cost(of.reset)),
+      row('reset, all files persist', (of) => cost(of.carry)),
       row('changes compared', ({ changes }) => changes.toLocaleString('en-US')),
       row('diff, first time, ms', ({ diffCold }) => ms(diffCold)),
       row('diff, ms', ({ diffWarm }) => ms(diffWarm)),

@@ -96,8 +96,8 @@ t.test('snapshots: taking, going back and comparing', async (t) => {
     figures.map(({ files, changes }) => [files, changes]),
     [[300, 40]],
   );
-  for (const { create, rollback, reset, diffCold, diffWarm, diffProgram } of figures) {
-    const times = [create, rollback, reset].map(({ milliseconds }) => milliseconds);
+  for (const { create, rollback, reset, carry, diffCold, diffWarm, diffProgram } of figures) {
+    const times = [create, rollback, reset, carry].map(({ milliseconds }) => milliseconds);
     for (const milliseconds of [...times, diffCold, diffWarm, diffProgram]) t.ok((milliseconds ?? 0) > 0);
   }
   t.match(stdout, /\| diff -rq, ms/);
