@@ -12,10 +12,14 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A generator with a fresh seed, or the one in RAZORFS_SEED, announced as a comment of the test. */
+  /**
+   * A generator with a fresh seed, or the one in RAZORFS_SEED, announced as a comment of the test, and on the error output as well:
+   * that is written at once, and is there when the process dies.
+   */
   static announced(test: Test): Random {
     const seed = Number(process.env.RAZORFS_SEED ?? randomInt(0x7fff_ffff));
     test.comment(`seed ${seed}`);
+    process.stderr.write(`${test.name}: seed ${seed}\n`);
     return new Random(seed);
   }
 

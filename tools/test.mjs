@@ -22,8 +22,8 @@ const SCRATCH = path.join(ROOT, `build/test-run-${process.pid}`);
 const JOBS = Math.max(1, Math.min(2, cpus().length));
 /** Seconds that one test file may take, unless its first comment says otherwise: `@timeout 300`. */
 const FILE_SECONDS_MAX = 120;
-/** Lines of a failing file's error output that are shown. */
-const ERROR_LINES_SHOWN = 40;
+/** Lines of a failing file's error output that are shown: more than Node leaves behind when it runs out of memory. */
+const ERROR_LINES_SHOWN = 80;
 
 const patterns = process.argv.slice(2);
 const failures = [];

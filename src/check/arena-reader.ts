@@ -115,6 +115,7 @@ export class ArenaReader {
       return `${where} has a length that is out of range`;
     }
     if (total > got) {
+      if (offset + total > file.size()) return `${where} is beyond the end of its file`;
       if (total > this.#buffer.length) {
         const larger = Buffer.alloc(total);
         this.#buffer.copy(larger, 0, 0, got);
@@ -137,7 +138,7 @@ export class ArenaReader {
     return undefined;
   }
 
-  /** The segments that have a file, and the file's size. */
+  /** The segments that have a file, and how much of it can hold records. */
   *segments(): Generator<{ readonly index: number; readonly size: number }> {
     const first = this.#segmentName(0);
     const directory = first.includes('/') ? first.slice(0, first.lastIndexOf('/')) : '';
@@ -147,7 +148,7 @@ export class ArenaReader {
       const path = directory === '' ? name : `${directory}/${name}`;
       if (this.#segmentName(index) !== path) continue;
       const file = this.#file(index);
-      if (file !== undefined) yield { index, size: file.size() };
+      if (file !== undefined) yield { index, size: Math.min(file.size(), this.segmentBytes) };
     }
   }
 

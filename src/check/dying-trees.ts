@@ -20,6 +20,7 @@ import { shapeProblem, type TreeRole } from './item-rules.js';
 import type { Page } from './page-reader.js';
 import { pause } from './pause.js';
 import type { RecordCensus } from './record-census.js';
+import { ReferenceBlocks } from './references.js';
 import type { StoreUnderCheck } from './store-under-check.js';
 import type { TreeWalk } from './tree-walk.js';
 
@@ -75,13 +76,18 @@ export async function checkDying(
   findings: Findings,
 ): Promise<void> {
   let leaves = 0;
+  const blocks = new ReferenceBlocks(store);
   for (const [page, count] of dying) {
-    if (count === 0 || page >= walk.references.length) {
+    const isPage = page < walk.references.length;
+    // Each time is one of the references to the page.
+    const countMax = isPage ? (blocks.of(page) ?? count) : 0;
+    if (count === 0 || count > countMax) {
       const problem = `to be given up ${count} times, which cannot be`;
       findings.error('dying', `page ${page}`, problem, 'the store cannot be mounted');
-      continue;
     }
-    for (const leaf of walk.dyingLeaves(page, count, findings)) {
+    const possible = Math.min(count, countMax);
+    if (possible === 0) continue;
+    for (const leaf of walk.dyingLeaves(page, possible, findings)) {
       countLeaf(store, census, leaf, 'files');
       if (++leaves % LEAVES_BETWEEN_PAUSES === 0) await pause();
     }

@@ -112,14 +112,16 @@ export class PageReader {
 
   /** What the superblock counts is not believed: memory is needed for each page. */
   #pagesOnDisk(): number {
+    const matches = this.#disk.list('').map((name) => /^nodes(?:\.([1-9]\d*))?\.dat$/.exec(name));
+    const indexes = matches.flatMap((match) => (match === null ? [] : [Number(match[1] ?? 0)]));
     let pages = 0;
-    for (const name of this.#disk.list('')) {
-      const match = /^nodes(?:\.([1-9]\d*))?\.dat$/.exec(name);
-      if (match === null) continue;
-      const index = Number(match[1] ?? 0);
+    for (const index of indexes) {
+      // Some segments may be missing. One that has a number far beyond how many there are is not of this store.
+      if (index >= 2 * indexes.length) continue;
       const file = this.#file(index);
       const size = typeof file === 'string' ? 0 : file.size();
-      if (size >= PAGE_SIZE) pages = Math.max(pages, index * this.#segmentPages + Math.floor(size / PAGE_SIZE));
+      const inFile = Math.min(this.#segmentPages, Math.floor(size / PAGE_SIZE));
+      if (inFile > 0) pages = Math.max(pages, index * this.#segmentPages + inFile);
     }
     return pages;
   }

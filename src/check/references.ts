@@ -29,7 +29,8 @@ export class ReferenceBlocks {
   constructor(store: StoreUnderCheck) {
     this.#store = store;
     this.name = referencesName(store.superblock.epoch);
-    this.count = Math.ceil(store.superblock.nodesCapacity / REFERENCES_PER_BLOCK);
+    // Of pages beyond the end of nodes.dat there is nothing to compare; that they are missing is found by itself.
+    this.count = Math.ceil(store.pages.capacity / REFERENCES_PER_BLOCK);
   }
 
   /** Reads every block. `visit` gets its number and what is wrong with it; its counts are in `words`. */
@@ -39,6 +40,23 @@ export class ReferenceBlocks {
       for (let block = 0; block < this.count; block++) visit(block, this.#read(file, block));
     } finally {
       file.close();
+    }
+  }
+
+  /** The count of a page; undefined where it cannot be read. */
+  of(page: number): number | undefined {
+    const block = Math.floor(page / REFERENCES_PER_BLOCK);
+    try {
+      const file = this.#store.disk.open(this.name, 'read');
+      try {
+        if (this.#read(file, block) !== undefined) return undefined;
+        return this.words[REFERENCE_BLOCK_HEADER_WORDS + (page % REFERENCES_PER_BLOCK)];
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return undefined;
     }
   }
 

@@ -89,10 +89,16 @@ function copyFile(disk: Disk, from: string, to: string): void {
   const target = disk.open(to, 'create');
   try {
     const buffer = new Uint8Array(COPY_BYTES);
-    for (let at = 0; ; at += COPY_BYTES) {
-      const length = source.read(buffer, 0, COPY_BYTES, at);
-      if (length > 0) target.write(buffer, 0, length, at);
-      if (length < COPY_BYTES) break;
+    // Holes stay holes: a damaged size may be far more than the host has room for.
+    target.truncate(source.size());
+    for (let from = source.seekData(0); from >= 0; from = source.seekData(from)) {
+      const end = source.seekHole(from);
+      while (from < end) {
+        const length = source.read(buffer, 0, Math.min(COPY_BYTES, end - from), from);
+        if (length === 0) break;
+        target.write(buffer, 0, length, from);
+        from += length;
+      }
     }
     target.syncNow();
   } finally {

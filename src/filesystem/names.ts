@@ -1,6 +1,7 @@
 /**
  * Names: looking them up, making, linking, renaming and removing them.
  */
+import { CorruptionError } from '../errors/corruption.js';
 import {
   EEXIST,
   EINVAL,
@@ -16,6 +17,7 @@ import {
 } from '../errors/errno.js';
 import { asBlobId, asIno, type BlobId, type Ino, NO_BLOB, ROOT_INO } from '../store/units.js';
 import { hasBlob, Inode } from '../volume/inode.js';
+import { DEPTH_MAX } from '../volume/inode-path.js';
 import { readU64 } from '../volume/items.js';
 import { isDirectory, S_IFDIR, S_IFLNK } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
@@ -193,11 +195,13 @@ export class Names {
     if (replaced.entries > 0) throw ENOTEMPTY;
   }
 
-  /** A directory must not move into itself or below. Throws EINVAL. */
+  /** A directory must not move into itself or below. Throws EINVAL; CorruptionError where the directories above are a circle. */
   #checkNoCycle(moved: Ino, to: Ino): void {
     const inode = this.#parent;
+    let depth = 0;
     for (let ino = to; ino !== ROOT_INO; ino = inode.parent) {
       if (ino === moved) throw EINVAL;
+      if (++depth > DEPTH_MAX) throw new CorruptionError(`inode ${to}`, 'a directory that contains itself');
       loadDirectory(this.#volume, ino, inode);
     }
     if (moved === ROOT_INO) throw EINVAL;

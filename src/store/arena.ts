@@ -144,7 +144,9 @@ export class Arena {
     const name = this.#options.segmentName(index);
     if (!this.#disk.exists(name)) return undefined;
     const file = this.#disk.open(name, this.#options.readOnly ? 'read' : 'write');
-    const segment: Segment = { file, bytes: undefined, words: undefined, allocated: file.size(), dirty: false };
+    // No more than is mapped, whatever became of the file.
+    const allocated = Math.min(file.size(), this.#options.segmentBytes);
+    const segment: Segment = { file, bytes: undefined, words: undefined, allocated, dirty: false };
     this.#segments.set(index, segment);
     return segment;
   }

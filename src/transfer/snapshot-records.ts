@@ -3,6 +3,7 @@
  *
  * They follow from the snapshots alone, so that the same ones come again when a broken stream is gone on with.
  */
+import { CorruptionError } from '../errors/corruption.js';
 import { type Ino, ROOT_INO } from '../store/units.js';
 import { treeDifferences } from '../tree/tree-diff.js';
 import { differencesByInode, type Entry } from '../volume/diff-items.js';
@@ -50,6 +51,7 @@ export async function* recordsOfAll(snapshot: PinnedTree): Records {
   /** Directories, and files with several names: their attributes change with each name. */
   const last: Ino[] = [ROOT_INO];
   const linked = new Set<Ino>();
+  const directories = new Set<Ino>([ROOT_INO]);
   const waiting: Ino[] = [ROOT_INO];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
     for (const { ino, name } of entriesOf(snapshot, directory)) {
@@ -57,10 +59,14 @@ export async function* recordsOfAll(snapshot: PinnedTree): Records {
         yield nameRecord('name', ino, directory, name);
         continue;
       }
+      if (directories.has(ino)) throw new CorruptionError(`inode ${ino}`, 'a directory with several names');
       const inode = required(names, ino);
       yield files.make(inode, directory, name);
       yield* files.contents(inode);
-      if (isDirectory(inode.mode)) waiting.push(ino);
+      if (isDirectory(inode.mode)) {
+        waiting.push(ino);
+        directories.add(ino);
+      }
       if (hasSeveralNames(inode)) linked.add(ino);
       if (isDirectory(inode.mode) || hasSeveralNames(inode)) last.push(ino);
       else yield attributesRecord(inode);
@@ -87,6 +93,8 @@ class Changes {
   /** Inodes of the base that have been introduced, and new inodes that have been made. */
   readonly #introduced = new Set<Ino>([ROOT_INO]);
   readonly #made = new Set<Ino>();
+  /** New directories for which the ones above are or were made. */
+  readonly #entered = new Set<Ino>();
   readonly #last = new Set<Ino>([ROOT_INO]);
 
   constructor(base: PinnedTree, snapshot: PinnedTree) {
@@ -175,6 +183,8 @@ class Changes {
 
   async *#makeDirectory(ino: Ino): Records {
     if (this.#isKnown(ino) || this.#made.has(ino)) return;
+    if (this.#entered.has(ino)) throw new CorruptionError(`inode ${ino}`, 'a directory that contains itself');
+    this.#entered.add(ino);
     const { parent, name } = await this.#after.place(required(this.#after, ino));
     yield* this.#make({ directory: parent, ino, name });
   }

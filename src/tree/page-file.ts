@@ -54,17 +54,20 @@ export class PageFile {
 
   /** Opens the file of a store whose superblock says that it has `capacity` pages, read-only or not. */
   static open(disk: Disk, segmentBytes: number, capacity: number, readOnly: boolean): PageFile {
-    const pageFile = new PageFile(disk, segmentBytes, capacity);
-    const segmentCount = Math.ceil(capacity / pageFile.#segmentPages);
-    for (let index = 0; index < segmentCount; index++) {
-      const name = nodesSegmentName(index);
+    const segmentPages = segmentBytes / PAGE_SIZE;
+    const files: DiskFile[] = [];
+    for (let first = 0; first < capacity; first += segmentPages) {
+      const name = nodesSegmentName(files.length);
       const file = disk.open(name, readOnly ? 'read' : 'write');
-      const pages = Math.min(pageFile.#segmentPages, capacity - index * pageFile.#segmentPages);
+      const pages = Math.min(segmentPages, capacity - first);
       if (file.size() < pages * PAGE_SIZE) {
         throw new CorruptionError(name, `${file.size()} bytes long, but the superblock counts ${pages} pages in it`);
       }
-      pageFile.#map(file, segmentBytes);
+      files.push(file);
     }
+    // Only now is the capacity believed: memory is needed for each page.
+    const pageFile = new PageFile(disk, segmentBytes, capacity);
+    for (const file of files) pageFile.#map(file, segmentBytes);
     return pageFile;
   }
 

@@ -55,14 +55,10 @@ export class References {
 
   /** Reads the counts of a checkpoint. */
   static load(disk: Disk, epoch: Epoch, capacity: number): References {
-    const references = new References(capacity);
     const name = referencesName(epoch);
-    const file = disk.open(name, 'read');
     const blockCount = Math.ceil(capacity / REFERENCES_PER_BLOCK);
-    const bytes = new Uint8Array(blockCount * PAGE_SIZE);
-    const length = file.read(bytes, 0, bytes.length, 0);
-    file.close();
-    if (length < bytes.length) throw new CorruptionError(name, `${length} bytes long, ${bytes.length} are needed`);
+    const bytes = readBeginning(disk, name, blockCount * PAGE_SIZE);
+    const references = new References(capacity);
     const words = new Uint32Array(bytes.buffer);
     for (let block = 0; block < blockCount; block++) {
       const base = block * BLOCK_WORDS;
@@ -186,6 +182,20 @@ export class References {
     this.#changedBefore = this.#changed;
     this.#changed = new Set();
     return { epoch, blockCount: this.#blockOf(this.#capacity - 1) + 1, blocks };
+  }
+}
+
+/** The first `length` bytes of a file, for which there is memory only when the file has as many. */
+function readBeginning(disk: Disk, name: string, length: number): Uint8Array {
+  const file = disk.open(name, 'read');
+  try {
+    const size = file.size();
+    if (size < length) throw new CorruptionError(name, `${size} bytes long, ${length} are needed`);
+    const bytes = new Uint8Array(length);
+    file.read(bytes, 0, length, 0);
+    return bytes;
+  } finally {
+    file.close();
   }
 }
 

@@ -6,6 +6,7 @@
  * checkpoint; `load` reads them back. None is logged: replaying the log on a checkpoint's trees brings about the same.
  */
 import { setImmediate } from 'node:timers/promises';
+import { CorruptionError } from '../errors/corruption.js';
 import type { Arena } from '../store/arena.js';
 import { asBlobId, asPageNumber, type BlobId, type PageNumber } from '../store/units.js';
 import {
@@ -58,7 +59,7 @@ export class Bookkeeping {
   /** Reads the items of the checkpoint that was opened. */
   load(): void {
     for (const volume of this.#state.volumes) loadOrphans(volume);
-    const { appliedRequests, dying, catalog } = this.#state;
+    const { appliedRequests, dying, catalog, pages } = this.#state;
     const { tree } = catalog;
     if (!tree.seek(VOLUME_OBJECT, KIND_DEAD_BLOB, 0)) return;
     do {
@@ -72,9 +73,13 @@ export class Bookkeeping {
       } else if (kind === KIND_REQUESTS) {
         for (let at = 0; at < tree.valueLength / 8; at++) appliedRequests.note(readU64(words, valueWord + at * 2));
       } else if (kind === KIND_DYING) {
-        const page = asPageNumber(minor);
-        this.#savedDying.set(page, words[valueWord]);
-        for (let count = words[valueWord]; count > 0; count--) dying.push(page);
+        const [page, count] = [asPageNumber(minor), words[valueWord]];
+        // Each time is a reference to the page: the list cannot be longer than all of those.
+        if (page >= pages.file.capacity || count > pages.count(page)) {
+          throw new CorruptionError(`page ${page}`, `to be given up ${count} times, which cannot be`);
+        }
+        this.#savedDying.set(page, count);
+        for (let left = count; left > 0; left--) dying.push(page);
       }
     } while (tree.next());
   }

@@ -92,18 +92,19 @@ export class TreeNames {
     return directory.length === 0 ? Buffer.from(name) : Buffer.concat([directory, SLASH, name]);
   }
 
-  /** The path of a directory; empty for the root. */
+  /** The path of a directory; empty for the root. Throws CorruptionError for one that the root does not lead to. */
   async directoryPath(ino: Ino): Promise<Buffer> {
-    const way: { ino: Ino; name: Uint8Array }[] = [];
+    const way = new Map<Ino, Uint8Array>();
     let known = this.#directoryPaths.get(ino);
     for (let at = ino; known === undefined; known = this.#directoryPaths.get(at)) {
       const inode = this.live(at);
       if (inode === undefined) throw new CorruptionError(`inode ${at}`, 'a directory that has entries is missing');
+      if (way.has(at)) throw new CorruptionError(`inode ${at}`, 'a directory that contains itself');
       const { parent, name } = await this.place(inode);
-      way.push({ ino: at, name });
+      way.set(at, name);
       at = parent;
     }
-    for (const { ino: directory, name } of way.reverse()) {
+    for (const [directory, name] of [...way].reverse()) {
       known = known.length === 0 ? Buffer.from(name) : Buffer.concat([known, SLASH, name]);
       this.#directoryPaths.set(directory, known);
     }

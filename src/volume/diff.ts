@@ -130,6 +130,8 @@ class Comparison {
   async #counterpart(side: Side, other: Side, directory: Ino): Promise<Ino | undefined> {
     if (other.names.live(directory) !== undefined) return directory;
     if (side.counterparts.has(directory)) return side.counterparts.get(directory);
+    // Known as none while it is looked for, so that directories which contain each other come to an end.
+    side.counterparts.set(directory, undefined);
     const inode = side.names.live(directory);
     let found: Inode | undefined;
     if (inode !== undefined) {

@@ -6,8 +6,8 @@ import { Inode } from './inode.js';
 import { KIND_DIRENT, readU64 } from './items.js';
 import type { VolumeState } from './state.js';
 
-/** Directories are not deeper than this: more would be a circle. */
-const DEPTH_MAX = 1 << 20;
+/** Directories are not deeper than this: more is a circle. */
+export const DEPTH_MAX = 1 << 20;
 
 /**
  * The path within its volume of an inode that has a name, by one of its names, without a slash before it: empty for the root directory.

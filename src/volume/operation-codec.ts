@@ -2,6 +2,8 @@
  * The form of operations in the log: each is a record (wal/segment.ts) of the type given below, with the fields in the order in which
  * `encodeOperation` writes them. Those on volumes and snapshots are in dataset-operation-codec.ts.
  */
+import { SMALL_FILE_BYTES_MAX } from '../blobs/packs.js';
+import { CorruptionError } from '../errors/corruption.js';
 import { asBlobId, asLsn, type BlobId } from '../store/units.js';
 import type { FieldReader, FieldWriter } from '../wal/record.js';
 import {
@@ -257,7 +259,11 @@ export function decodeOperation(code: number, fields: FieldReader): Operation {
       const ino = readIno(fields);
       const position = fields.i64();
       const mode = fields.u32();
-      return { type: 'writeSmall', ino, position, mode, time: readTime(fields), data: fields.bytes() };
+      const [time, data] = [readTime(fields), fields.bytes()];
+      if (position < 0 || position + data.length > SMALL_FILE_BYTES_MAX) {
+        throw new CorruptionError('log record', `data of a small file at byte ${position}`);
+      }
+      return { type: 'writeSmall', ino, position, mode, time, data };
     }
     case TYPE_CODES.writeBlob: {
       const ino = readIno(fields);

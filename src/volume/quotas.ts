@@ -2,6 +2,7 @@
  * Managing the quotas on directories of an open store: what the commands ask for, checked, then made durable before it is reported.
  * quota-groups.ts says what a quota is; the quota of a whole volume is among its properties (volume-quota.ts).
  */
+import { CorruptionError } from '../errors/corruption.js';
 import { StoreError } from '../errors/store-error.js';
 import type { Ino } from '../store/units.js';
 import { ROOT_INO } from '../store/units.js';
@@ -118,6 +119,7 @@ export class Quotas {
     }
     if (allQuotas(tree).length >= QUOTA_GROUPS_MAX - 1) throw new StoreError('bad-quota', 'There are too many quotas.');
     const linked = new Map<Ino, { links: number; found: number }>();
+    const directories = new Set<Ino>();
     const inode = new Inode();
     const waiting = [directory.ino];
     let count = 0;
@@ -130,8 +132,12 @@ export class Quotas {
       inode.load(tree, ino);
       count++;
       if (inode.quotaGroup !== 0) throw nested(state, path, ino);
-      if (isDirectory(inode.mode)) for (const entry of entriesOf(tree, ino)) waiting.push(entry.ino);
-      else if (inode.nlink > 1) linked.set(ino, { links: inode.nlink, found: 1 });
+      if (isDirectory(inode.mode)) {
+        // A directory has one name: whoever comes to one again goes round in a circle.
+        if (directories.has(ino)) throw new CorruptionError(`inode ${ino}`, 'a directory with several names');
+        directories.add(ino);
+        for (const entry of entriesOf(tree, ino)) waiting.push(entry.ino);
+      } else if (inode.nlink > 1) linked.set(ino, { links: inode.nlink, found: 1 });
     }
     for (const [ino, { links, found }] of linked) {
       if (found < links) throw linkedFromOutside(state, path, ino);

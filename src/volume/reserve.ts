@@ -88,8 +88,10 @@ function pagesBeyond(store: StoreState, dataset: DatasetId, operation: Operation
       const volume = store.volume(dataset);
       return Math.ceil(new FileParts(volume).all(operation.ino).length / PARTS_PER_LEAF);
     }
-    case 'takeChunks':
-      return Math.ceil((operation.end - operation.first) / PARTS_PER_LEAF);
+    case 'takeChunks': {
+      const parts = new FileParts(store.volume(dataset)).within(operation.ino, operation.first, operation.end);
+      return Math.ceil(parts.length / PARTS_PER_LEAF);
+    }
     case 'resize': {
       // Parts beyond the new end go: as many as there are, in leaves that may be shared.
       const volume = store.volume(dataset);

@@ -1,6 +1,6 @@
 /**
  * Random damage to every file of a store: neither razorfsck nor a mount's code crashes, hangs or loops, and after a repair the
- * store is in order. The seed is printed; RAZORFS_SEED replays it.
+ * store is in order. The seed is printed, and each case before it is run; RAZORFS_SEED replays it.
  */
 import { readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
@@ -88,6 +88,8 @@ async function useStore(directory: string): Promise<void> {
 
 /** Checks, uses and repairs a damaged store; `description` says what was done to it. */
 async function survive(t: Test, directory: string, description: string): Promise<void> {
+  // At once, so that it is known which case the process did not survive.
+  process.stderr.write(`${t.name}: ${description}\n`);
   try {
     const used = copyStore(t, directory);
     await useStore(used);

@@ -124,16 +124,19 @@ export async function repair(directory: string, discardLog = false): Promise<voi
 /** Each path with all that can be seen of it, as one line. */
 export type Contents = ReadonlyMap<string, string>;
 
-/** Reads a whole file system through its operations. */
+/** Reads a whole file system through its operations; a directory that damage has given several names, under one of them only. */
 export async function contentsOf(fileSystem: FileSystem): Promise<Contents> {
   const contents = new Map<string, string>();
+  const entered = new Set<Ino>();
   const pending: { readonly ino: Ino; readonly path: string }[] = [{ ino: ROOT_INO, path: '' }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { ino, path } = next;
     const attributes = new Attributes();
     fileSystem.getAttributes(ino, attributes);
     contents.set(path === '' ? '/' : path, await describe(fileSystem, attributes));
-    if (!isDirectory(attributes.mode)) continue;
+    // Otherwise one that contains itself would never come to an end.
+    if (!isDirectory(attributes.mode) || entered.has(ino)) continue;
+    entered.add(ino);
     fileSystem.readDirectory(ino, 0, (name, child) => {
       const text = Buffer.from(name).toString('latin1');
       if (text !== '.' && text !== '..') pending.push({ ino: asIno(child), path: `${path}/${text}` });
