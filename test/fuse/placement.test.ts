@@ -20,7 +20,9 @@ class FakeCores implements Cores {
 
 const CLIENT = 10;
 const OTHER = 11;
-/** More requests than lie between two looks. */
+/** Requests between two looks. */
+const WINDOW = 128;
+/** More than that. */
 const MANY = 1000;
 
 function placed(isBusy = () => true): { cores: FakeCores; placement: Placement; serve: (...pids: number[]) => void } {
@@ -80,6 +82,37 @@ t.test('several clients, and cores that are idle, leave it free to move', (t) =>
   serve(CLIENT);
   placement.close();
   t.equal(cores.moves.at(-1), undefined, 'and so does the end');
+  t.end();
+});
+
+t.test('a lone client, as far as is known', (t) => {
+  const { placement } = placed(() => false);
+  const serve = (requests: number, pid: number): void => {
+    for (let i = 0; i < requests; i++) placement.observe(pid);
+  };
+  t.equal(placement.hasLoneClient, false, 'at first');
+  serve(WINDOW - 1, CLIENT);
+  t.equal(placement.hasLoneClient, false, 'until enough is known');
+  serve(1, CLIENT);
+  t.equal(placement.hasLoneClient, true, 'whether cores are busy or not');
+  serve(WINDOW - 1, OTHER);
+  t.equal(placement.hasLoneClient, true, 'until the next look');
+  serve(1, OTHER);
+  t.equal(placement.hasLoneClient, true, 'which finds another one, alone as well');
+  // Each change of client counts once.
+  const changes = (count: number): void => {
+    for (let i = 0; i < count; i++) placement.observe(i % 2 === 0 ? CLIENT : OTHER);
+    serve(WINDOW - count, count % 2 === 0 ? OTHER : CLIENT);
+  };
+  changes(8);
+  t.equal(placement.hasLoneClient, true, 'few requests of others');
+  changes(16);
+  t.equal(placement.hasLoneClient, false, 'many of them');
+  serve(WINDOW * 0.75, 0);
+  serve(WINDOW * 0.25, OTHER);
+  t.equal(placement.hasLoneClient, true, 'what the kernel does for itself is nobody else');
+  serve(WINDOW, 0);
+  t.equal(placement.hasLoneClient, false, 'nor is it a client');
   t.end();
 });
 

@@ -31,7 +31,7 @@ export const VOLUME_OPTIONS: StoreOptions = {
 };
 
 export class ServedVolume {
-  readonly disk: HostDisk;
+  disk: HostDisk;
   readonly directory: string;
   store: Store;
   volume: Volume;
@@ -53,8 +53,10 @@ export class ServedVolume {
     return new ServedVolume(directory, disk, await Store.open(disk, VOLUME_OPTIONS));
   }
 
-  async reopen(options: Partial<StoreOptions> = {}): Promise<void> {
+  /** Closes the store and opens it again, on another disk if one is given. */
+  async reopen(options: Partial<StoreOptions> = {}, disk = this.disk): Promise<void> {
     await this.store.close();
+    this.disk = disk;
     this.store = await Store.open(this.disk, { ...VOLUME_OPTIONS, ...options });
     this.volume = this.store.main;
     this.filesystem = new FileSystem(this.volume, { atime: 'noatime' });
