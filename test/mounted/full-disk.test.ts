@@ -243,3 +243,33 @@ t.test('unmounting and mounting while the disk is full', { skip }, async (t) => 
   await mounted.unmounted();
   await mounted.checked();
 });
+
+t.test('what fallocate has set aside is there for a later mount', { skip }, async (t) => {
+  const { disk, mounted } = await smallStore(t);
+  const lengths = [8 << 20, 100_000, 6 << 20];
+  const names = lengths.map((_, number) => mounted.path(`file-${number}`));
+  // With the new size, and without it.
+  for (const [number, name] of names.entries()) {
+    closeSync(openSync(name, 'w'));
+    const words = number === 2 ? ['--keep-size'] : [];
+    t.match(await run('fallocate', [...words, '-l', String(lengths[number]), name]), { code: 0 });
+  }
+  await run('sync', names);
+  await mounted.killEverything();
+  await mounted.mounted();
+  await mounted.remounted();
+  disk.fill();
+  t.notOk(keep(mounted.path('other'), 9, 1 << 20), 'nothing else has room');
+  for (const [number, name] of names.entries()) {
+    const fd = openSync(name, 'r+');
+    const content = contentOf(number, lengths[number]!);
+    for (let at = 0; at < content.length; ) at += writeSync(fd, content, at, content.length - at, at);
+    fsyncSync(fd);
+    closeSync(fd);
+  }
+  disk.drain();
+  await mounted.remounted();
+  t.ok(names.every((name, number) => isRight(name, number, lengths[number]!)));
+  await mounted.unmounted();
+  await mounted.checked();
+});
