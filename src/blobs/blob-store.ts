@@ -152,7 +152,10 @@ export class BlobStore {
     return this.file(id).cloneFrom(from, range);
   }
 
-  /** Sets space aside for a range of a blob. What is set aside is known as long as this process lives. Throws DiskError. */
+  /**
+   * Sets space aside for a range of a blob. The host keeps it for as long as the blob is there; that a clone would give it away is
+   * known as long as this process lives. Throws DiskError.
+   */
   reserve(id: BlobId, position: number, length: number): void {
     this.#noteUnsynced(id, Number.POSITIVE_INFINITY);
     this.#reserved.add(id);
