@@ -9,6 +9,7 @@ import { treeDifferences } from '../tree/tree-diff.js';
 import { differencesByInode, type Entry } from '../volume/diff-items.js';
 import { TreeNames } from '../volume/diff-names.js';
 import type { Inode } from '../volume/inode.js';
+import { InodeSet } from '../volume/inode-set.js';
 import { KIND_DIRENT, readU64 } from '../volume/items.js';
 import { isDirectory } from '../volume/mode.js';
 import type { PinnedTree } from '../volume/pinned-tree.js';
@@ -51,7 +52,7 @@ export async function* recordsOfAll(snapshot: PinnedTree): Records {
   /** Directories, and files with several names: their attributes change with each name. */
   const last: Ino[] = [ROOT_INO];
   const linked = new Set<Ino>();
-  const directories = new Set<Ino>([ROOT_INO]);
+  const directories = new InodeSet().add(ROOT_INO);
   const waiting: Ino[] = [ROOT_INO];
   for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
     for (const { ino, name } of entriesOf(snapshot, directory)) {

@@ -10,6 +10,7 @@ import type { Dataset } from './dataset.js';
 import { entriesOf } from './directory-entries.js';
 import { Inode } from './inode.js';
 import { pathOf } from './inode-path.js';
+import { InodeSet } from './inode-set.js';
 import { isDirectory } from './mode.js';
 import { resolvePath } from './paths.js';
 import { allQuotas, quotaOfGroup, quotaOn } from './quota-groups.js';
@@ -119,7 +120,7 @@ export class Quotas {
     }
     if (allQuotas(tree).length >= QUOTA_GROUPS_MAX - 1) throw new StoreError('bad-quota', 'There are too many quotas.');
     const linked = new Map<Ino, { links: number; found: number }>();
-    const directories = new Set<Ino>();
+    const directories = new InodeSet();
     const inode = new Inode();
     const waiting = [directory.ino];
     let count = 0;

@@ -130,12 +130,18 @@ export class TransplantPlan {
 
   /**
    * Adds what is at a place, with all that is in it, to get this placement in the other tree. Returns the copy's number. All copies get
-   * their numbers in an order that replaying the log finds again.
+   * their numbers in an order that replaying the log finds again. Throws CorruptionError for a directory that contains itself.
    */
   add({ ino: source, type }: Place, placement: Placement): Ino {
     const ino = this.#place(source, placement, true);
     const waiting: Waiting[] = type === TYPE_DIRECTORY ? [{ source, ino, ...placement }] : [];
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) this.#follow(next, waiting);
+    const followed = new InodeSet();
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (followed.has(next.source))
+        throw new CorruptionError(`inode ${next.source}`, 'a directory with several names');
+      followed.add(next.source);
+      this.#follow(next, waiting);
+    }
     return ino;
   }
 

@@ -97,6 +97,13 @@ t.test('sending what changed, where that is a circle to which the root does not 
   await t.rejects(all(recordsBetween(before, after())), CorruptionError);
 });
 
+t.test('taking a circle over from a snapshot', async (t) => {
+  const { served } = await makeCircle(t, false);
+  const datasets = new Datasets(served.store);
+  const snapshot = await datasets.createSnapshot('main', 'circle');
+  await t.rejects(datasets.rollBack('main', snapshot, { keepAs: undefined, path: 'outer' }), CorruptionError);
+});
+
 t.test('paths of what is in a circle', async (t) => {
   const { served, inner, before, after } = await makeCircle(t, true);
   t.equal(pathOf(served.volume.state, inner), undefined);
