@@ -101,7 +101,7 @@ const CASES: Cases = {
   // ── What is dying ────────────────────────────────────────────────────────────────────────────────────────────────────
   'a dying page that is given up too often': {
     plant: onCatalogItem(KIND_DYING, (words, at) => words[at]++),
-    finds: 'references',
+    finds: 'dying',
     only: true,
   },
   'a dying page that is not given up': {
