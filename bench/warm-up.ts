@@ -8,6 +8,7 @@ import path from 'node:path';
 import { work } from './client.js';
 
 const PAGES = 2048;
+const CLIENTS = 4;
 
 /** Uses a directory as it will be used, with so many files, and leaves nothing there. */
 export async function warmUp(directory: string, files: number): Promise<void> {
@@ -23,6 +24,7 @@ export async function warmUp(directory: string, files: number): Promise<void> {
     await work('create-fsync', place, Math.ceil(files / 10));
     for (const name of ['write-large', 'read-large', 'random-read', 'random-write'] as const)
       await work(name, place, PAGES);
+    await work('mixed', place, files, { clients: CLIENTS });
   }
   rmSync(place, { recursive: true });
 }

@@ -24,13 +24,13 @@ export interface ApplicationAmounts {
 }
 
 export const FULL_AMOUNTS: Amounts = {
-  warmUpFiles: 2500,
+  warmUpFiles: 5000,
   files: 5000,
   durableFiles: 400,
   pages: 32_768,
   randomPages: 25_000,
   appends: 25_000,
-  mixedFiles: 1600,
+  mixedFiles: 6400,
 };
 
 export const FULL_APPLICATIONS: ApplicationAmounts = {
