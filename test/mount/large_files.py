@@ -111,6 +111,7 @@ def read(size):
     def way(fd):
         return b"".join(iter(lambda: os.read(fd, size), b""))
 
+    way.__name__ = f"reads of {size} bytes"
     return way
 
 
