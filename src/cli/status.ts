@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import type { MountStatus, ServedDataset } from '../mount/control-protocol.js';
 import type { IdleStore } from '../mount/idle-store.js';
 import { type MountState, survey, surveyMounts } from '../mount/survey.js';
+import type { RecoveryReport } from '../volume/options.js';
 import { EXIT } from './exit-codes.js';
 import { recoveryLine } from './mount.js';
 import { type OutputOptions, printResult } from './output.js';
@@ -37,6 +38,10 @@ export function statusCommand(): Command {
 
 const volatileWarning = (kind: string): string =>
   `the store is in memory (${kind}): everything is lost when this machine stops`;
+
+/** A process that takes over by `razorfs restart` finds a store that is not marked as clean, and nothing to do. */
+const wasNeeded = ({ powerLoss, operationsReplayed, orphansReclaimed, filesClamped }: RecoveryReport): boolean =>
+  powerLoss || operationsReplayed + orphansReclaimed + filesClamped > 0;
 
 /** A heading and rows of `name  value`. */
 function describe(state: MountState): string[] {
@@ -108,7 +113,7 @@ function statusRows({
     ['used', `${formatBytes(mount.dataBytes)} in ${formatCount(mount.inodes)} inodes`],
     ['host files', `metadata ${formatBytes(nodes + strings)}, packs ${formatBytes(packs)}, log ${formatBytes(log)}`],
     ['durability', `${volume.durability}, commits every ${formatDuration(volume.commitIntervalMs)}`],
-    ['recovery', volume.recovery.clean ? 'none was needed' : recoveryLine(volume.recovery)],
+    ['recovery', wasNeeded(volume.recovery) ? recoveryLine(volume.recovery) : 'none was needed'],
     [
       'daemon',
       `pid ${status.pid}, up ${formatDuration(Date.now() - status.startedAt)}, ${formatBytes(status.privateBytes)} of memory`,

@@ -1,7 +1,7 @@
 /**
  * A command's side of the control socket: asks a serving process, or waits for its end.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { ScrubStatus } from '../volume/scrub.js';
 import {
   type ControlAnswer,
@@ -9,8 +9,8 @@ import {
   LineSplitter,
   type MountStatus,
   type ScrubRequest,
-  SocketDirectory,
 } from './control-protocol.js';
+import { connectToDaemon } from './daemon-socket.js';
 import { MountError } from './mount-error.js';
 import type { MountReport, MountRequest } from './mount-request.js';
 import { RemoteError } from './serialised-error.js';
@@ -26,6 +26,12 @@ export type DaemonEnd =
 /** How a mount ended: `left` when the daemon goes on with others. */
 export type MountEnd = DaemonEnd | { readonly outcome: 'left' };
 
+/** A connection to a daemon, and what it said first. */
+export interface AnsweringDaemon {
+  readonly client: ControlClient;
+  readonly status: MountStatus;
+}
+
 export class ControlClient {
   readonly #socket: Socket;
   readonly #waiting: ((answer: ControlAnswer | undefined) => void)[] = [];
@@ -39,12 +45,26 @@ export class ControlClient {
   }
 
   /**
-   * Connects to the daemon that serves `store`. Resolves to undefined when none does; throws `no-permission` when this
-   * user may not ask.
+   * Connects to the daemon that serves `store`; waits while there is one that does not listen, as between two workers. Resolves to
+   * undefined when none does; throws `no-permission` when this user may not ask.
    */
   static async connect(store: string): Promise<ControlClient | undefined> {
     const socket = await connectToDaemon(store);
     return socket === undefined ? undefined : new ControlClient(socket);
+  }
+
+  /**
+   * The same with a daemon that answers: a worker that is dying may still accept connections. Throws `no-answer` too, when it takes
+   * too long.
+   */
+  static async connectAnswering(store: string): Promise<AnsweringDaemon | undefined> {
+    for (;;) {
+      const client = await ControlClient.connect(store);
+      if (client === undefined) return undefined;
+      const status = await client.status();
+      if (status !== undefined) return { client, status };
+      client.close();
+    }
   }
 
   /** The daemon's view of its store and mounts; undefined when it ended meanwhile. Throws `no-answer` when it takes too long. */
@@ -131,33 +151,4 @@ export class ControlClient {
       resolveEnd(end);
     });
   }
-}
-
-/** A connection to the daemon that serves `store`: see `ControlClient.connect`. */
-export async function connectToDaemon(store: string): Promise<Socket | undefined> {
-  let directory: SocketDirectory | undefined;
-  try {
-    directory = new SocketDirectory(store);
-    return await connectTo(directory.socketPath);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EACCES' || code === 'EPERM') {
-      const message = `The store ${store} belongs to another user.`;
-      throw new MountError('no-permission', message, 'Try again as its owner or as root.');
-    }
-    return undefined;
-  } finally {
-    directory?.close();
-  }
-}
-
-function connectTo(path: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path);
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.removeListener('error', reject);
-      resolve(socket);
-    });
-  });
 }

@@ -23,11 +23,11 @@ export interface RestartReport {
 /** Restarts what serves `target`: a mount point, or a store. Resolves when the new process serves. */
 export async function restart(target: string): Promise<RestartReport> {
   const store = mountAt(mountPointPath(target))?.source ?? storePath(target);
-  const client = await ControlClient.connect(store);
-  const before = await client?.status();
-  if (client === undefined || before === undefined) {
+  const daemon = await ControlClient.connectAnswering(store);
+  if (daemon === undefined) {
     throw new MountError('not-mounted', `${target} is not mounted.`, 'razorfs status   lists what is.');
   }
+  const { client, status: before } = daemon;
   if (before.transport === 'fuse-native') {
     client.close();
     const message = `${before.mountPoint} is served over fuse-native, where no other process can go on with a mount.`;
@@ -43,12 +43,11 @@ export async function restart(target: string): Promise<RestartReport> {
   client.close();
   const { mountPoint } = before;
   for (;;) {
-    const successor = await ControlClient.connect(store);
-    const status = await successor?.status();
-    successor?.close();
+    const successor = await ControlClient.connectAnswering(store);
+    successor?.client.close();
     const milliseconds = performance.now() - startedMs;
-    if (status !== undefined && status.pid !== before.pid) {
-      return { mountPoint, store, pid: status.pid, milliseconds };
+    if (successor !== undefined && successor.status.pid !== before.pid) {
+      return { mountPoint, store, pid: successor.status.pid, milliseconds };
     }
     if (milliseconds > READY_MS_MAX) {
       const advice = 'The log, razorfs.log in the store, may say why.';

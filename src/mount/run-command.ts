@@ -5,12 +5,12 @@ import { setTimeout } from 'node:timers/promises';
 import { lockState } from '../store/lock.js';
 import { type CommandIo, runRemotely } from './command-client.js';
 import type { ArgsOf, ResultOf, StoreCommandName } from './commands/registry.js';
-import { connectToDaemon } from './control-client.js';
 import type { RunRequest } from './control-protocol.js';
+import { connectToDaemon } from './daemon-socket.js';
 import { FILE_SYSTEM_TYPE, mountAt } from './mount-table.js';
 import { mountPointPath, storePath } from './paths.js';
 
-/** How long to wait for a store that another process is about to serve, or to let go of. */
+/** How long to wait for a store that another command is about to let go of. */
 const BUSY_MS_MAX = 10_000;
 const LOOK_INTERVAL_MS = 25;
 
@@ -47,7 +47,7 @@ async function run(store: string, request: RunRequest, io: CommandIo): Promise<u
   for (;;) {
     const socket = await connectToDaemon(store);
     if (socket !== undefined) return runRemotely(socket, request, io);
-    // A process that has the store and does not listen is about to, or is about to end.
+    // Another command works on it, or whoever served it is about to end.
     if (!isLocked(store) || performance.now() - startedMs > BUSY_MS_MAX) break;
     await setTimeout(LOOK_INTERVAL_MS);
   }

@@ -108,10 +108,7 @@ async function stateOfMount(entry: MountEntry): Promise<MountState> {
 }
 
 async function askDaemon(store: string): Promise<MountStatus | undefined> {
-  const client = await ControlClient.connect(store);
-  try {
-    return await client?.status();
-  } finally {
-    client?.close();
-  }
+  const daemon = await ControlClient.connectAnswering(store);
+  daemon?.client.close();
+  return daemon?.status;
 }

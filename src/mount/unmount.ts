@@ -39,12 +39,17 @@ export async function unmount(target: string, lazy: boolean): Promise<UnmountRep
       `umount ${mountPoint}`,
     );
   }
-  const client = await ControlClient.connect(entry.source);
+  const client = await clientOf(entry.source, lazy);
   try {
     return client === undefined ? unmountUnserved(entry, lazy) : await unmountServed(entry, client, lazy);
   } finally {
     client?.close();
   }
+}
+
+/** Whoever wants to hear of the end needs a daemon that answers; a mount whose daemon is stuck can still be taken out of sight. */
+async function clientOf(store: string, lazy: boolean): Promise<ControlClient | undefined> {
+  return lazy ? ControlClient.connect(store) : (await ControlClient.connectAnswering(store))?.client;
 }
 
 async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boolean): Promise<UnmountReport> {
@@ -75,12 +80,13 @@ function unmountUnserved(entry: MountEntry, lazy: boolean): UnmountReport {
 /** A daemon can be without a mount: after a lazy unmount, while its last user is still there. */
 async function stopDaemonOf(target: string): Promise<UnmountReport> {
   const store = storePath(target);
-  const client = await ControlClient.connect(store);
-  if (client === undefined) {
+  const daemon = await ControlClient.connectAnswering(store);
+  if (daemon === undefined) {
     throw new MountError('not-mounted', `${target} is not mounted.`, 'razorfs status   lists what is.');
   }
+  const { client, status } = daemon;
   try {
-    const mountPoints = (await client.status())?.mounts.map(({ mountPoint }) => mountPoint) ?? [];
+    const mountPoints = status.mounts.map(({ mountPoint }) => mountPoint);
     await client.stop();
     checkEnd(await client.ended, store);
     return { mountPoint: mountPoints[0] ?? '', mountPoints, store, outcome: 'clean' };

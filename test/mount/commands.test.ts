@@ -5,8 +5,8 @@ import t, { type Test } from 'tap';
 import { type CommandIo, runRemotely } from '../../src/mount/command-client.js';
 import type { CommandSurroundings } from '../../src/mount/command-server.js';
 import type { CommandContext, StoreCommand } from '../../src/mount/commands/store-command.js';
-import { connectToDaemon } from '../../src/mount/control-client.js';
 import { type ControlledStore, ControlServer } from '../../src/mount/control-server.js';
+import { connectToDaemon } from '../../src/mount/daemon-socket.js';
 
 const CHUNK = 300_000;
 const CHUNKS = 100;

@@ -23,10 +23,13 @@ import t, { type Test } from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import { DeathWatch } from '../../src/mount/death-watch.js';
 import type { MountRequest } from '../../src/mount/mount-request.js';
+import { restart } from '../../src/mount/restart.js';
 import { Supervisor } from '../../src/mount/supervisor.js';
+import { survey } from '../../src/mount/survey.js';
+import { unmount } from '../../src/mount/unmount.js';
 import type { Durability } from '../../src/volume/options.js';
 import { ROOT, razorfs, run } from '../cli/program.js';
-import { Place } from './mounting.js';
+import { isRunning, Place, until } from './mounting.js';
 import { withPlanted } from './planted.js';
 import { CHANGES, killWorker as kill, statusOf } from './worker-kills.js';
 
@@ -189,11 +192,31 @@ t.test('restart puts a new process in place', async (t) => {
   t.equal(code, EXIT.success);
   t.not(JSON.parse(stdout).pid, pid);
   t.match(await statusOf(place.store), { restarts: 0, lastDeath: '' }, 'a restart is no death');
+  t.match((await razorfs(['status', place.mountPoint])).stdout, /recovery +none was needed/, 'nor a crash');
   writeSync(file, 'after');
   closeSync(file);
   t.equal(readFileSync(path.join(place.mountPoint, 'open'), 'utf8'), 'before after');
   t.match(await place.umount(), { code: EXIT.success });
   t.equal((await razorfs(['restart', place.mountPoint])).code, EXIT.notMounted);
+});
+
+t.test('a command that meets no serving process waits for the next one', async (t) => {
+  const place = new Place(t);
+  await place.mounted();
+  for (const command of [
+    async () => t.match(await survey(place.mountPoint), [{ state: 'mounted' }]),
+    async () => t.match(await restart(place.mountPoint), { mountPoint: place.mountPoint }),
+    async () => t.match(await unmount(place.mountPoint, false), { outcome: 'clean' }),
+  ]) {
+    const { pid, supervisorPid } = await statusOf(place.store);
+    process.kill(supervisorPid, 'SIGSTOP');
+    process.kill(pid, 'SIGKILL');
+    await until(() => !isRunning(pid));
+    const done = command();
+    process.kill(supervisorPid, 'SIGCONT');
+    await done;
+  }
+  t.match(await run(RAZORFSCK, [place.store]), { code: EXIT.success });
 });
 
 t.test('deaths without end are the end of the mount', async (t) => {

@@ -59,7 +59,8 @@ const FIO_JOBS: ReadonlyMap<string, readonly string[]> = new Map([
 const fioTest =
   (words: readonly string[]): Test =>
   async ({ directory }) => {
-    await runProgram(['fio', '--name=job', `--directory=${directory}`, ...FIO_COMMON, ...words]);
+    // It leaves a file on the state of its verification where it is started.
+    await runProgram(['fio', '--name=job', `--directory=${directory}`, ...FIO_COMMON, ...words], { cwd: directory });
   };
 
 export const fio: Suite = {
