@@ -84,6 +84,7 @@ export class FileData {
     modeOf: (mode: number) => number,
     caller: Caller,
     isTimed: boolean,
+    logged?: () => void,
   ): void {
     const volume = this.#volume;
     volume.assertWritable();
@@ -96,7 +97,7 @@ export class FileData {
     const time = (isTimed ? timeOfLastChange(inode) : undefined) ?? volume.now();
     if (!hasBlob(inode.storage) && end <= SMALL_FILE_BYTES_MAX) {
       const data = from.subarray(at, at + length);
-      volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
+      volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request, logged);
       return;
     }
     const blob = this.#withSpace(() => {
@@ -106,7 +107,7 @@ export class FileData {
       written();
       return into;
     });
-    volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request);
+    volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request, logged);
   }
 
   /** Throws EDQUOT when a file may not grow to `size`. */
