@@ -59,7 +59,7 @@ export class FileSystem implements FileSystemOperations {
     this.#sync = options.sync ?? false;
     this.#xattrs = new ExtendedAttributes(volume);
     this.#listing = new DirectoryListing(volume);
-    this.#data = new FileData(volume);
+    this.#data = new FileData(volume, this.isSync);
     const { atime, nodeOf = (ino) => ino } = options;
     this.#attributes = new InodeAttributes(volume, this.#data, this.#xattrs, atime, nodeOf);
     this.#names = new Names(volume, this.#xattrs, this.#attributes);
