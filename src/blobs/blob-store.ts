@@ -32,6 +32,8 @@ export class BlobStore {
   readonly #directories = new Set<string>();
   /** Blobs with data or a name that may not be durable, and how many bytes were written since the last sync began. */
   readonly #dirty = new Map<BlobId, number>();
+  /** Those among them that a record names which was logged after they were synced last: recovery will find it, and sync them. */
+  readonly #logged = new Set<BlobId>();
   readonly #syncing = new Map<BlobId, Promise<void>>();
   readonly #newIn = new Map<BlobId, string>();
   /** Directories with removals that may not be durable. */
@@ -171,6 +173,21 @@ export class BlobStore {
     this.#dirty.set(id, (this.#dirty.get(id) ?? 0) + bytes);
   }
 
+  /** A record is logged that names a blob: until its next sync, recovery knows that the blob may have unsynced data. */
+  noteLogged(id: BlobId): void {
+    if (this.#dirty.has(id)) this.#logged.add(id);
+  }
+
+  /** Whether recovery would know that a blob may have unsynced data, so that what is written to it needs no record of its own. */
+  isLogged(id: BlobId): boolean {
+    return this.#logged.has(id);
+  }
+
+  #forgetUnsynced(id: BlobId): boolean {
+    this.#logged.delete(id);
+    return this.#dirty.delete(id);
+  }
+
   /** Whether some of a blob's data may not be durable yet. */
   isUnsynced(id: BlobId): boolean {
     return this.#dirty.has(id) || this.#syncing.has(id);
@@ -193,7 +210,7 @@ export class BlobStore {
   /** Makes the data of a blob, as it is now, and the blob's existence durable. */
   sync(id: BlobId): Promise<void> {
     const running = this.#syncing.get(id);
-    if (!this.#dirty.delete(id)) return running ?? Promise.resolve();
+    if (!this.#forgetUnsynced(id)) return running ?? Promise.resolve();
     const sync = Promise.all([running, this.#syncFile(id)])
       .then(() => undefined)
       .finally(() => {
@@ -220,7 +237,7 @@ export class BlobStore {
     this.file(id).syncNow();
     const directory = this.#newIn.get(id);
     if (directory !== undefined) this.#disk.syncDirectory(directory);
-    this.#dirty.delete(id);
+    this.#forgetUnsynced(id);
     this.#runs.delete(id);
     this.#newIn.delete(id);
     this.#unsyncedCuts.delete(id);
@@ -287,7 +304,7 @@ export class BlobStore {
   remove(id: BlobId): void {
     if (!this.#pins.has(id)) this.#open.get(id)?.close();
     this.#open.delete(id);
-    this.#dirty.delete(id);
+    this.#forgetUnsynced(id);
     this.#runs.delete(id);
     this.#reserved.delete(id);
     this.#newIn.delete(id);

@@ -37,10 +37,13 @@ const NO_BYTES = new Uint8Array(0);
 export class FileData {
   readonly #volume: Volume;
   readonly #blob: FileBlob;
+  readonly #isSync: boolean;
   readonly #inode = new Inode();
 
-  constructor(volume: Volume) {
+  /** `isSync`: each change is to be durable before it is answered. */
+  constructor(volume: Volume, isSync: boolean) {
     this.#volume = volume;
+    this.#isSync = isSync;
     this.#blob = new FileBlob(volume);
   }
 
@@ -84,6 +87,7 @@ export class FileData {
     modeOf: (mode: number) => number,
     caller: Caller,
     isTimed: boolean,
+    logged?: () => void,
   ): void {
     const volume = this.#volume;
     volume.assertWritable();
@@ -93,10 +97,11 @@ export class FileData {
     if (length === 0) return;
     this.#assertRoom(inode, end);
     const mode = modeOf(inode.mode);
-    const time = (isTimed ? timeOfLastChange(inode) : undefined) ?? volume.now();
+    const lastChange = isTimed ? timeOfLastChange(inode) : undefined;
+    const time = lastChange ?? volume.now();
     if (!hasBlob(inode.storage) && end <= SMALL_FILE_BYTES_MAX) {
       const data = from.subarray(at, at + length);
-      volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
+      volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request, logged);
       return;
     }
     const blob = this.#withSpace(() => {
@@ -106,7 +111,10 @@ export class FileData {
       written();
       return into;
     });
-    volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request);
+    const isSame = lastChange !== undefined && mode === inode.mode && end <= inode.size;
+    // Where the record would say nothing but that the blob has unsynced data, one is enough. A commit for each change looks for records.
+    if (isSame && !this.#isSync && volume.state.blobs.isLogged(blob)) return;
+    volume.perform({ type: 'writeBlob', ino, blob, end, mode, time }, caller.request, logged);
   }
 
   /** Throws EDQUOT when a file may not grow to `size`. */

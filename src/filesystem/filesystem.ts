@@ -36,7 +36,11 @@ export interface FileSystemOptions {
   readonly nodiratime?: boolean;
   /** Changes are durable before they return, whatever the store's durability. */
   readonly sync?: boolean;
+  /** The number by which the caller knows an inode, for attributes; where there is none, the inode's own. */
+  readonly nodeOf?: (ino: Ino) => Ino;
 }
+
+const NO_TARGET = new Uint8Array(0);
 
 export class FileSystem implements FileSystemOperations {
   readonly #volume: Volume;
@@ -54,10 +58,11 @@ export class FileSystem implements FileSystemOperations {
     this.#nodiratime = options.nodiratime ?? false;
     this.#sync = options.sync ?? false;
     this.#xattrs = new ExtendedAttributes(volume);
-    this.#names = new Names(volume, this.#xattrs);
     this.#listing = new DirectoryListing(volume);
-    this.#data = new FileData(volume);
-    this.#attributes = new InodeAttributes(volume, this.#data, this.#xattrs, options.atime);
+    this.#data = new FileData(volume, this.isSync);
+    const { atime, nodeOf = (ino) => ino } = options;
+    this.#attributes = new InodeAttributes(volume, this.#data, this.#xattrs, atime, nodeOf);
+    this.#names = new Names(volume, this.#xattrs, this.#attributes);
   }
 
   // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,26 +86,25 @@ export class FileSystem implements FileSystemOperations {
   }
 
   setAttributes(ino: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void {
-    this.#attributes.set(ino, changes, caller);
-    this.#attributes.get(ino, out);
+    this.#attributes.set(ino, changes, caller, out);
   }
 
   // ── Names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void {
-    this.#attributes.get(this.#names.make(parent, name, mode, rdev, new Uint8Array(0), caller), out);
+    this.#names.make(parent, name, mode, rdev, NO_TARGET, caller, out);
   }
 
   makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void {
-    this.#attributes.get(this.#names.makeDirectory(parent, name, mode, caller), out);
+    this.#names.makeDirectory(parent, name, mode, caller, out);
   }
 
   makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
-    this.#attributes.get(this.#names.makeSymlink(parent, name, target, caller), out);
+    this.#names.makeSymlink(parent, name, target, caller, out);
   }
 
   makeTemporary(parent: Ino, mode: number, caller: Caller, out: Attributes): void {
-    this.#attributes.get(this.#names.makeTemporary(parent, mode, caller), out);
+    this.#names.makeTemporary(parent, mode, caller, out);
   }
 
   readSymlink(ino: Ino): Uint8Array {
@@ -160,7 +164,8 @@ export class FileSystem implements FileSystemOperations {
     isTimed = false,
   ): void {
     const modeOf = killPrivileges ? withoutPrivileges : sameMode;
-    this.#data.write(ino, position, length, from, at, modeOf, caller, isTimed);
+    const logged = killPrivileges ? undefined : caller.logged;
+    this.#data.write(ino, position, length, from, at, modeOf, caller, isTimed, logged);
     if (killPrivileges) this.#dropCapabilities(ino, caller);
   }
 
@@ -231,6 +236,10 @@ export class FileSystem implements FileSystemOperations {
   syncDirectory(ino: Ino): Promise<void> {
     load(this.#volume, ino, this.#inode);
     return this.#volume.commit([]);
+  }
+
+  get isSync(): boolean {
+    return this.#sync || this.#volume.isSync;
   }
 
   pendingCommit(isLone = false): Promise<void> | undefined {

@@ -5,6 +5,7 @@ import { EINVAL, EISDIR } from '../errors/errno.js';
 import type { Ino } from '../store/units.js';
 import { Inode, type Timestamp } from '../volume/inode.js';
 import { isDirectory, isRegular } from '../volume/mode.js';
+import type { MakeOperation, SetAttributesOperation } from '../volume/operation.js';
 import type { Volume } from '../volume/volume.js';
 import { load } from './access.js';
 import { ACCESS_ACL_XATTR } from './acl.js';
@@ -26,18 +27,27 @@ export class InodeAttributes {
   readonly #data: FileData;
   readonly #xattrs: ExtendedAttributes;
   readonly #atime: AtimePolicy;
+  readonly #nodeOf: (ino: Ino) => Ino;
   readonly #inode = new Inode();
 
-  constructor(volume: Volume, data: FileData, xattrs: ExtendedAttributes, atime: AtimePolicy) {
+  /** `nodeOf`: the number that attributes have for an inode. */
+  constructor(
+    volume: Volume,
+    data: FileData,
+    xattrs: ExtendedAttributes,
+    atime: AtimePolicy,
+    nodeOf: (ino: Ino) => Ino,
+  ) {
     this.#volume = volume;
     this.#data = data;
     this.#xattrs = xattrs;
     this.#atime = atime;
+    this.#nodeOf = nodeOf;
   }
 
   get(ino: Ino, out: Attributes): void {
     const inode = load(this.#volume, ino, this.#inode);
-    out.ino = ino;
+    out.ino = this.#nodeOf(ino);
     out.mode = inode.mode;
     out.nlink = inode.nlink;
     out.uid = inode.uid;
@@ -55,7 +65,24 @@ export class InodeAttributes {
     out.btimeNanoseconds = inode.btimeNanoseconds;
   }
 
-  set(ino: Ino, changes: AttributeChanges, caller: Caller): void {
+  /** Fills `out` with what `get` will say of an inode once it is made. */
+  showNew({ ino, parent, mode, uid, gid, rdev, target, time }: MakeOperation, out: Attributes): void {
+    const directory = isDirectory(mode);
+    out.ino = this.#nodeOf(ino);
+    out.mode = mode;
+    out.nlink = parent === 0 ? 0 : directory ? 2 : 1;
+    out.uid = uid;
+    out.gid = gid;
+    out.rdev = rdev;
+    out.size = directory ? DIRECTORY_SIZE : target.length;
+    out.blocks = 0;
+    showTimes(time, time, time, out);
+    out.btimeSeconds = time.seconds;
+    out.btimeNanoseconds = time.nanoseconds;
+  }
+
+  /** Changes attributes, and fills `out` with what they are then. */
+  set(ino: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void {
     this.#volume.assertWritable();
     const killed = changes.killPrivileges === true;
     if (changes.size !== undefined) this.#resize(ino, changes.size, killed, caller);
@@ -76,7 +103,10 @@ export class InodeAttributes {
     };
     if (killed || ownerChanges) this.#dropCapabilities(inode, caller);
     if (changes.mode !== undefined) this.#changeAccessAcl(inode, mode, now, caller);
-    if (changesBesidesSize(changes)) this.#volume.perform(operation, caller.request);
+    this.get(ino, out);
+    if (!changesBesidesSize(changes)) return;
+    showChanged(operation, out);
+    this.#volume.perform(operation, caller.request, caller.logged);
   }
 
   /** The access control list follows the mode (acl(5)). */
@@ -110,6 +140,23 @@ export class InodeAttributes {
     const ctime = { seconds: inode.ctimeSeconds, nanoseconds: inode.ctimeNanoseconds };
     this.#volume.perform({ type: 'setAttributes', ino, mode, uid, gid, atime: now, mtime, ctime }, 0);
   }
+}
+
+/** Fills `out`, which has what was before, with what is after a change. */
+function showChanged({ mode, uid, gid, atime, mtime, ctime }: SetAttributesOperation, out: Attributes): void {
+  out.mode = mode;
+  out.uid = uid;
+  out.gid = gid;
+  showTimes(atime, mtime, ctime, out);
+}
+
+function showTimes(atime: Timestamp, mtime: Timestamp, ctime: Timestamp, out: Attributes): void {
+  out.atimeSeconds = atime.seconds;
+  out.atimeNanoseconds = atime.nanoseconds;
+  out.mtimeSeconds = mtime.seconds;
+  out.mtimeNanoseconds = mtime.nanoseconds;
+  out.ctimeSeconds = ctime.seconds;
+  out.ctimeNanoseconds = ctime.nanoseconds;
 }
 
 const changesBesidesSize = ({ mode, uid, gid, atime, mtime, ctime }: AttributeChanges): boolean =>

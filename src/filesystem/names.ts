@@ -22,8 +22,10 @@ import { readU64 } from '../volume/items.js';
 import { isDirectory, S_IFDIR, S_IFLNK } from '../volume/mode.js';
 import type { Volume } from '../volume/volume.js';
 import { checkName, checkNewName, isDot, isDotDot, load, loadDirectory, loadLivingDirectory } from './access.js';
+import type { Attributes } from './attributes.js';
 import type { ExtendedAttributes } from './extended-attributes.js';
 import { inheritPermissions } from './inherited-permissions.js';
+import type { InodeAttributes } from './inode-attributes.js';
 import { type Caller, RENAME_EXCHANGE, RENAME_NOREPLACE } from './operations.js';
 import { assertRoom } from './quotas.js';
 
@@ -37,13 +39,15 @@ const NO_PARENT = asIno(0);
 export class Names {
   readonly #volume: Volume;
   readonly #xattrs: ExtendedAttributes;
+  readonly #attributes: InodeAttributes;
   readonly #parent = new Inode();
   readonly #inode = new Inode();
   readonly #target = new Inode();
 
-  constructor(volume: Volume, xattrs: ExtendedAttributes) {
+  constructor(volume: Volume, xattrs: ExtendedAttributes, attributes: InodeAttributes) {
     this.#volume = volume;
     this.#xattrs = xattrs;
+    this.#attributes = attributes;
   }
 
   /** The inode that a name leads to; undefined when there is none. */
@@ -71,25 +75,33 @@ export class Names {
 
   // ── Making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Makes an inode of any type with a name, and returns its number. */
-  make(parent: Ino, name: Uint8Array, mode: number, rdev: number, target: Uint8Array, caller: Caller): Ino {
+  /** Makes an inode of any type with a name, and fills `out` with its attributes. */
+  make(
+    parent: Ino,
+    name: Uint8Array,
+    mode: number,
+    rdev: number,
+    target: Uint8Array,
+    caller: Caller,
+    out: Attributes,
+  ): void {
     this.#volume.assertWritable();
     if (target.length > TARGET_BYTES_MAX) throw ENAMETOOLONG;
     const directory = loadLivingDirectory(this.#volume, parent, this.#parent);
     this.#checkFree(parent, name);
-    return this.#perform(parent, directory, name, mode, rdev, target, caller);
+    this.#perform(parent, directory, name, mode, rdev, target, caller, out);
   }
 
-  makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller): Ino {
+  makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
     if (target.length === 0) throw ENOENT;
-    return this.make(parent, name, S_IFLNK | 0o777, 0, target, caller);
+    this.make(parent, name, S_IFLNK | 0o777, 0, target, caller, out);
   }
 
   /** Makes a regular file without a name. */
-  makeTemporary(parent: Ino, mode: number, caller: Caller): Ino {
+  makeTemporary(parent: Ino, mode: number, caller: Caller, out: Attributes): void {
     this.#volume.assertWritable();
     const directory = loadLivingDirectory(this.#volume, parent, this.#parent);
-    return this.#perform(NO_PARENT, directory, NO_BYTES, mode, 0, NO_BYTES, caller);
+    this.#perform(NO_PARENT, directory, NO_BYTES, mode, 0, NO_BYTES, caller, out);
   }
 
   #perform(
@@ -100,22 +112,22 @@ export class Names {
     rdev: number,
     target: Uint8Array,
     caller: Caller,
-  ): Ino {
+    out: Attributes,
+  ): void {
     const volume = this.#volume;
     const ino = volume.nextIno;
     const { uid, request } = caller;
     assertRoom(volume.state, directory.quotaGroup, 0, 1);
     const inherited = inheritPermissions(this.#xattrs, directory, mode, caller);
     const time = volume.now();
-    volume.perform(
-      { type: 'make', ino, parent, directory: directory.ino, name, uid, rdev, target, time, ...inherited },
-      request,
-    );
-    return ino;
+    const place = { ino, parent, directory: directory.ino, name };
+    const operation = { type: 'make', ...place, uid, rdev, target, time, ...inherited } as const;
+    this.#attributes.showNew(operation, out);
+    volume.perform(operation, request, caller.logged);
   }
 
-  makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller): Ino {
-    return this.make(parent, name, S_IFDIR | (mode & 0o7777), 0, NO_BYTES, caller);
+  makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void {
+    this.make(parent, name, S_IFDIR | (mode & 0o7777), 0, NO_BYTES, caller, out);
   }
 
   link(ino: Ino, parent: Ino, name: Uint8Array, caller: Caller): void {
@@ -133,7 +145,7 @@ export class Names {
 
   unlink(parent: Ino, name: Uint8Array, caller: Caller): void {
     if (isDirectory(this.#entry(parent, name).mode)) throw EISDIR;
-    this.#volume.perform({ type: 'unlink', parent, name, time: this.#volume.now() }, caller.request);
+    this.#volume.perform({ type: 'unlink', parent, name, time: this.#volume.now() }, caller.request, caller.logged);
   }
 
   removeDirectory(parent: Ino, name: Uint8Array, caller: Caller): void {
@@ -142,7 +154,7 @@ export class Names {
     const inode = this.#entry(parent, name);
     if (!isDirectory(inode.mode)) throw ENOTDIR;
     if (inode.entries > 0) throw ENOTEMPTY;
-    this.#volume.perform({ type: 'unlink', parent, name, time: this.#volume.now() }, caller.request);
+    this.#volume.perform({ type: 'unlink', parent, name, time: this.#volume.now() }, caller.request, caller.logged);
   }
 
   /** The inode of an entry that is to go. Throws ENOENT. */
@@ -181,7 +193,8 @@ export class Names {
     if (target !== 0) this.#checkReplaced(source, target, parent, exchange);
     const barrier = this.#unsyncedBlob(source);
     const time = volume.now();
-    volume.perform({ type: 'rename', parent, name, toParent, toName, exchange, barrier, time }, caller.request);
+    const operation = { type: 'rename', parent, name, toParent, toName, exchange, barrier, time } as const;
+    volume.perform(operation, caller.request, caller.logged);
   }
 
   #checkReplaced(source: Inode, target: Ino, parent: Ino, exchange: boolean): void {

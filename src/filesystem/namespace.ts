@@ -48,15 +48,12 @@ export class Namespace implements FileSystemOperations {
     const isVolume = dataset.type === 'volume';
     const shown = isVolume ? store.volume(dataset.name) : store.snapshot(dataset);
     if (shown === undefined) throw new Error(`there is no volume ${dataset.name}`);
-    this.#filesystem = new FileSystem(shown, options);
+    this.#filesystem = new FileSystem(shown, { ...options, nodeOf: (ino) => this.nodeOf(ino) });
     this.#shown = this.#liveView();
     this.#control = new ControlDirectories({
       list: () => this.#datasets(),
       fillRoot: (out) => this.#filesystem.getAttributes(ROOT_INO, out),
-      fillSnapshot: (snapshot, out) => {
-        this.#viewOf(snapshot).filesystem.getAttributes(ROOT_INO, out);
-        out.ino = this.#rootOf(snapshot);
-      },
+      fillSnapshot: (snapshot, out) => this.#viewOf(snapshot).filesystem.getAttributes(ROOT_INO, out),
       nodeOfSnapshot: (snapshot) => this.#rootOf(snapshot),
     });
   }
@@ -107,8 +104,9 @@ export class Namespace implements FileSystemOperations {
   #viewOf(snapshot: Dataset): View {
     const known = this.#snapshots.get(snapshot.id);
     if (known !== undefined) return known;
-    const filesystem = new FileSystem(this.#store.snapshot(snapshot), { atime: 'noatime' });
-    const view = { base: viewNumber(snapshot.id) * INODES_MAX, filesystem, name: snapshot.name };
+    const nodeOf = (ino: Ino): Ino => this.#encode(view, ino);
+    const filesystem = new FileSystem(this.#store.snapshot(snapshot), { atime: 'noatime', nodeOf });
+    const view: View = { base: viewNumber(snapshot.id) * INODES_MAX, filesystem, name: snapshot.name };
     this.#snapshots.set(snapshot.id, view);
     return view;
   }
@@ -123,14 +121,6 @@ export class Namespace implements FileSystemOperations {
     return this.#ino(view, node);
   }
 
-  /** Runs an operation on an inode, and gives what it fills in its node number. */
-  #fill(node: Ino, out: Attributes, operation: (filesystem: FileSystem, ino: Ino, view: View) => void): void {
-    if (isControlDirectory(node)) throw EROFS;
-    const view = this.#view(node);
-    operation(view.filesystem, this.#ino(view, node), view);
-    out.ino = this.#encode(view, out.ino);
-  }
-
   // ── Inodes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   find(parent: Ino, name: Uint8Array, out: Attributes): boolean {
@@ -140,9 +130,7 @@ export class Namespace implements FileSystemOperations {
     }
     if (isControlDirectory(parent)) return this.#control.find(parent, name, out);
     const view = this.#view(parent);
-    if (!view.filesystem.find(this.#ino(view, parent), name, out)) return false;
-    out.ino = this.#encode(view, out.ino);
-    return true;
+    return view.filesystem.find(this.#ino(view, parent), name, out);
   }
 
   lookup(parent: Ino, name: Uint8Array, out: Attributes): void {
@@ -157,12 +145,17 @@ export class Namespace implements FileSystemOperations {
   }
 
   getAttributes(node: Ino, out: Attributes): void {
-    if (isControlDirectory(node)) this.#control.fill(node, out);
-    else this.#fill(node, out, (filesystem, ino) => filesystem.getAttributes(ino, out));
+    if (isControlDirectory(node)) {
+      this.#control.fill(node, out);
+      return;
+    }
+    const view = this.#view(node);
+    view.filesystem.getAttributes(this.#ino(view, node), out);
   }
 
   setAttributes(node: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void {
-    this.#fill(node, out, (filesystem, ino) => filesystem.setAttributes(ino, changes, caller, out));
+    const view = this.#writableView(node);
+    view.filesystem.setAttributes(this.#ino(view, node), changes, caller, out);
   }
 
   // ── Names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,21 +167,25 @@ export class Namespace implements FileSystemOperations {
 
   makeNode(parent: Ino, name: Uint8Array, mode: number, rdev: number, caller: Caller, out: Attributes): void {
     this.#checkNewName(parent, name);
-    this.#fill(parent, out, (filesystem, ino) => filesystem.makeNode(ino, name, mode, rdev, caller, out));
+    const view = this.#writableView(parent);
+    view.filesystem.makeNode(this.#ino(view, parent), name, mode, rdev, caller, out);
   }
 
   makeDirectory(parent: Ino, name: Uint8Array, mode: number, caller: Caller, out: Attributes): void {
     this.#checkNewName(parent, name);
-    this.#fill(parent, out, (filesystem, ino) => filesystem.makeDirectory(ino, name, mode, caller, out));
+    const view = this.#writableView(parent);
+    view.filesystem.makeDirectory(this.#ino(view, parent), name, mode, caller, out);
   }
 
   makeSymlink(parent: Ino, name: Uint8Array, target: Uint8Array, caller: Caller, out: Attributes): void {
     this.#checkNewName(parent, name);
-    this.#fill(parent, out, (filesystem, ino) => filesystem.makeSymlink(ino, name, target, caller, out));
+    const view = this.#writableView(parent);
+    view.filesystem.makeSymlink(this.#ino(view, parent), name, target, caller, out);
   }
 
   makeTemporary(parent: Ino, mode: number, caller: Caller, out: Attributes): void {
-    this.#fill(parent, out, (filesystem, ino) => filesystem.makeTemporary(ino, mode, caller, out));
+    const view = this.#writableView(parent);
+    view.filesystem.makeTemporary(this.#ino(view, parent), mode, caller, out);
   }
 
   readSymlink(node: Ino): Uint8Array {
@@ -198,9 +195,8 @@ export class Namespace implements FileSystemOperations {
 
   link(node: Ino, parent: Ino, name: Uint8Array, caller: Caller, out: Attributes): void {
     this.#checkNewName(parent, name);
-    this.#fill(parent, out, (filesystem, directory, view) =>
-      filesystem.link(this.#inoIn(view, node), directory, name, caller, out),
-    );
+    const view = this.#writableView(parent);
+    view.filesystem.link(this.#inoIn(view, node), this.#ino(view, parent), name, caller, out);
   }
 
   unlink(parent: Ino, name: Uint8Array, caller: Caller): void {
@@ -331,6 +327,10 @@ export class Namespace implements FileSystemOperations {
     if (isControlDirectory(node)) return Promise.resolve();
     const view = this.#view(node);
     return view.filesystem.syncDirectory(this.#ino(view, node));
+  }
+
+  get isSync(): boolean {
+    return this.#filesystem.isSync;
   }
 
   pendingCommit(isLone = false): Promise<void> | undefined {

@@ -28,6 +28,11 @@ export interface Caller {
    * after a restart can be recognised. 0 where there is none.
    */
   request: number;
+  /**
+   * Called, at most once, when all that a call changes has been logged and is only to be applied: it can be answered from then on, and
+   * `out` is filled in. Not every call does so. While `isSync`, an answer has to wait for more (`pendingCommit`).
+   */
+  readonly logged?: (() => void) | undefined;
 }
 
 /** A point in time for `setAttributes`: seconds since 1970 (may be negative) and nanoseconds, or the present. */
@@ -173,6 +178,8 @@ export interface FileSystemOperations {
   /** Durable when the promise resolves: everything that was logged before (fsync of a directory). */
   syncDirectory(ino: Ino): Promise<void>;
 
+  /** Each change is to be durable before it is answered. */
+  readonly isSync: boolean;
   /**
    * In `--durability=sync`, the promise of the last change being durable, which its reply must await; otherwise undefined.
    * A transport calls it after each operation that may have changed something. `isLone`: nobody else waits for this thread, which may

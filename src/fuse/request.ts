@@ -42,15 +42,18 @@ export class Request {
   /** `unique`, to be echoed bit by bit. */
   uniqueLow = 0;
   uniqueHigh = 0;
-  readonly caller: Caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0 };
+  readonly caller: Caller;
 
   /** Added to the kernel's numbers of requests. */
   readonly #firstNumber: number;
   readonly #words: Uint32Array;
   readonly #views: Uint8Array[][] = [];
 
-  /** `capacity` in bytes, a multiple of 4. `connection`: the number of the connection that requests come from. */
-  constructor(capacity: number, connection = 0) {
+  /**
+   * `capacity` in bytes, a multiple of 4. `connection`: the number of the connection that requests come from. `logged`: see `Caller`.
+   */
+  constructor(capacity: number, connection = 0, logged?: () => void) {
+    this.caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0, logged };
     this.#firstNumber = (connection % CONNECTIONS_MAX) * REQUESTS_MAX;
     this.bytes = new Uint8Array(capacity);
     this.#words = new Uint32Array(this.bytes.buffer);

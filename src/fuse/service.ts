@@ -6,7 +6,7 @@
  *
  * INVARIANTS:
  * - A request that wants a reply gets exactly one, whatever its bytes and whatever the file system throws.
- * - No reply to a change is sent before `pendingCommit` has resolved.
+ * - No reply to a change is sent before it has been logged and, where changes are to be durable, `pendingCommit` has resolved.
  * - The buffer of `request` is not touched after `serve` has returned.
  */
 import { EINVAL, ENOSYS, Errno } from '../errors/errno.js';
@@ -45,6 +45,8 @@ export interface ServiceOptions {
   readonly connection?: number;
   readonly trace: FuseTrace;
   readonly failures: FailureLog;
+  /** Sends a reply while its request is being served. */
+  answer(reply: Reply, length: number): void;
   /** Sends a reply that was not given at once. */
   send(reply: Reply, length: number): void;
   /**
@@ -85,10 +87,14 @@ export class Service {
   #deferredCount = 0;
   /** The positive errno with which the present request is refused; 0 for none. */
   #refusal = 0;
+  /** See `answerOnceLogged`. */
+  #answer: Handler | undefined;
+  /** The answer to the present request has gone out. */
+  #isAnswered = false;
 
   constructor(options: ServiceOptions) {
     this.options = options;
-    this.request = new Request(MESSAGE_BYTES_MAX, options.connection);
+    this.request = new Request(MESSAGE_BYTES_MAX, options.connection, () => this.#onLogged());
     this.filesystem = options.filesystem;
     this.references = new References({
       filesystem: options.filesystem,
@@ -111,6 +117,8 @@ export class Service {
     const operation = OPERATIONS[request.opcode];
     let payloadLength = 0;
     this.#refusal = 0;
+    this.#answer = undefined;
+    this.#isAnswered = false;
     try {
       if (operation === undefined) {
         throw ENOSYS;
@@ -126,11 +134,34 @@ export class Service {
       this.#refusal = this.#errnoOf(error, request);
       payloadLength = operation?.noReply === true ? NO_REPLY : 0;
     }
+    if (this.#isAnswered) return 0;
     trace.answer(request, this.#refusal, payloadLength);
     if (payloadLength < 0) {
       return 0;
     }
     return this.reply.header(request.uniqueLow, request.uniqueHigh, this.#refusal, payloadLength);
+  }
+
+  /**
+   * Begins a change whose answer `answer` writes, once: when the change has been logged, so that whoever waits for the answer wakes up
+   * while it is applied; or else when the handler ends with `answered`.
+   */
+  answerOnceLogged(answer: Handler): void {
+    this.#answer = answer;
+  }
+
+  /** Ends a change begun with `answerOnceLogged`; returns the length of the payload, NO_REPLY when the answer has gone out. */
+  answered(): number {
+    return this.#isAnswered || this.#answer === undefined ? NO_REPLY : this.#answer(this);
+  }
+
+  #onLogged(): void {
+    if (this.#answer === undefined || this.#isAnswered || this.filesystem.isSync) return;
+    const { request, reply, options } = this;
+    const payloadLength = this.#answer(this);
+    this.#isAnswered = true;
+    options.trace.answer(request, 0, payloadLength);
+    options.answer(reply, reply.header(request.uniqueLow, request.uniqueHigh, 0, payloadLength));
   }
 
   /** Refuses the present request, which costs less than throwing. Returns the length of the payload. */

@@ -106,6 +106,7 @@ export class Session {
       connection: options.connection ?? 0,
       trace: this.trace,
       failures: this.#failures,
+      answer: (reply, length) => this.#send(reply, length),
       send: (reply, length) => this.#sendLater(reply, length),
       notify: (notification) => this.notify(notification),
       onInitialised: () => this.#becomeReady(),

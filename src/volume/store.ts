@@ -37,6 +37,8 @@ export class Store implements MaintainedStore {
   readonly #superblock: Superblock;
   readonly #mountCount: number;
   readonly state: StoreState;
+  /** In sync durability: each change is made durable before it is answered (`pendingCommit`). */
+  readonly isSync: boolean;
   readonly #log: Log;
   readonly #applier: StoreApplier;
   readonly #superblockFile: SuperblockFile | undefined;
@@ -77,10 +79,11 @@ export class Store implements MaintainedStore {
   }
 
   private constructor(disk: Disk, options: StoreOptions, superblock: Superblock) {
-    const { geometry, uuid } = superblock;
+    const { geometry, uuid, label, createdMs } = superblock;
     const { readOnly } = options;
     this.#disk = disk;
     this.#options = options;
+    this.isSync = options.durability === 'sync';
     this.#superblock = superblock;
     this.#mountCount = superblock.mountCount + (readOnly ? 0 : 1);
     this.state = new StoreState(disk, superblock, readOnly);
@@ -99,14 +102,7 @@ export class Store implements MaintainedStore {
       return;
     }
     this.#superblockFile = new SuperblockFile(disk, 'write');
-    const identity = {
-      uuid,
-      label: superblock.label,
-      geometry,
-      createdMs: superblock.createdMs,
-      mountCount: this.#mountCount,
-      bootId: this.#bootId,
-    };
+    const identity = { uuid, label, geometry, createdMs, mountCount: this.#mountCount, bootId: this.#bootId };
     this.#checkpointer = new Checkpointer(this.state, this.#log, this.#superblockFile, identity, superblock.sequence);
   }
 
@@ -198,8 +194,11 @@ export class Store implements MaintainedStore {
     return this.#options.now();
   }
 
-  /** Logs and applies an operation that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing changed. */
-  perform(volume: DatasetId, operation: Operation, request: number): void {
+  /**
+   * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, and DiskError (ENOSPC)
+   * with nothing changed.
+   */
+  perform(volume: DatasetId, operation: Operation, request: number, logged?: () => void): void {
     this.assertWritable();
     try {
       reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + pagesKept(operation));
@@ -209,6 +208,7 @@ export class Store implements MaintainedStore {
       else if (error instanceof DiskError) this.fail(error);
       throw error;
     }
+    logged?.();
     try {
       this.#applier.apply(volume, operation);
     } catch (error) {
@@ -287,7 +287,7 @@ export class Store implements MaintainedStore {
 
   /** In sync durability, of the store or of who asks, the commit that the last change waits for. `isLone`: it may be done at once. */
   pendingCommit(sync: boolean, isLone: boolean): Promise<void> | undefined {
-    if (!(sync || this.#options.durability === 'sync') || this.#log.tail === this.#committedTail) return undefined;
+    if (!(sync || this.isSync) || this.#log.tail === this.#committedTail) return undefined;
     this.#committedTail = this.#log.tail;
     return isLone && this.commitAtOnce('all') ? undefined : this.commit('all');
   }
@@ -316,8 +316,7 @@ export class Store implements MaintainedStore {
   /** Nothing is changed any more, because `cause` makes it unsafe. */
   fail(cause: unknown): void {
     if (this.#readOnlyReason !== '') return;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    this.#readOnlyReason = message;
+    this.#readOnlyReason = cause instanceof Error ? cause.message : String(cause);
     this.#options.log.error({ err: cause }, 'the store is read-only from now on');
   }
 

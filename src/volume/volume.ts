@@ -54,10 +54,10 @@ export class Volume {
     return mayBeShared && tree.find(ino, KIND_INODE, 0) && tree.isShared;
   }
 
-  /** Logs and applies an operation that fits the present state. Throws EROFS, and DiskError (ENOSPC) with nothing changed. */
-  perform(operation: FileOperation, request: number): void {
+  /** See `Store.perform`. */
+  perform(operation: FileOperation, request: number, logged?: () => void): void {
     this.assertWritable();
-    this.store.perform(this.state.dataset.id, operation, request);
+    this.store.perform(this.state.dataset.id, operation, request, logged);
   }
 
   /** The host has no space: a checkpoint begins, which gives back what was removed since the last one. */
@@ -88,6 +88,10 @@ export class Volume {
   /** In sync durability, the commit that the last change must wait for; undefined when there is nothing to wait for. */
   pendingCommit(sync: boolean, isLone: boolean): Promise<void> | undefined {
     return this.store.pendingCommit(sync, isLone);
+  }
+
+  get isSync(): boolean {
+    return this.store.isSync;
   }
 
   /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */

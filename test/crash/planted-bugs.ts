@@ -156,10 +156,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         Volume.prototype,
         'perform',
         (original) =>
-          function (this: Volume, operation, request) {
+          function (this: Volume, operation, request, logged) {
             const without =
               operation.type === 'rename' ? { ...operation, barrier: 0 as typeof operation.barrier } : operation;
-            original.call(this, without, request);
+            original.call(this, without, request, logged);
           },
       ),
   },

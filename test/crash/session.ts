@@ -23,6 +23,7 @@ import type { SimulatedDisk } from './simulated-disk.js';
 import { EPOCH_SECONDS, settle, volumeOptions } from './small-store.js';
 import { readStore } from './volume-state.js';
 
+const PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 
 const timesOf = ({ inodes, clones }: State): number[] =>
@@ -55,6 +56,8 @@ export class Session implements Past {
   readonly #clock: { seconds: number };
   readonly #startSeconds: number;
   #returned = 0;
+  /** Transports answer when a change has been logged. */
+  readonly #caller = { ...CALLER, logged: (): void => this.#answer() };
   #durable = 0;
   #dataDurable = 0;
   #fileDurable = new Map<number, number>();
@@ -142,6 +145,10 @@ export class Session implements Past {
     else if (this.#isSync) this.#noteDurable(index, 'all');
   }
 
+  #answer(): void {
+    if (!this.#isSync) this.#returned = this.states.length - 1;
+  }
+
   #ino(path: string): Ino {
     const attributes = new Attributes();
     attributes.ino = ROOT_INO;
@@ -163,32 +170,32 @@ export class Session implements Past {
     switch (step.op) {
       case 'create': {
         const { parent, name } = this.#place(step.path);
-        filesystem.makeNode(parent, name, 0o100644, 0, CALLER, out);
+        filesystem.makeNode(parent, name, 0o100644, 0, this.#caller, out);
         return;
       }
       case 'mkdir': {
         const { parent, name } = this.#place(step.path);
-        filesystem.makeDirectory(parent, name, 0o755, CALLER, out);
+        filesystem.makeDirectory(parent, name, 0o755, this.#caller, out);
         return;
       }
       case 'symlink': {
         const { parent, name } = this.#place(step.path);
-        filesystem.makeSymlink(parent, name, Buffer.from(`to ${step.path}`), CALLER, out);
+        filesystem.makeSymlink(parent, name, Buffer.from(`to ${step.path}`), this.#caller, out);
         return;
       }
       case 'unlink': {
         const { parent, name } = this.#place(step.path);
-        filesystem.unlink(parent, name, CALLER);
+        filesystem.unlink(parent, name, this.#caller);
         return;
       }
       case 'rmdir': {
         const { parent, name } = this.#place(step.path);
-        filesystem.removeDirectory(parent, name, CALLER);
+        filesystem.removeDirectory(parent, name, this.#caller);
         return;
       }
       case 'link': {
         const { parent, name } = this.#place(step.to);
-        filesystem.link(this.#ino(step.path), parent, name, CALLER, out);
+        filesystem.link(this.#ino(step.path), parent, name, this.#caller, out);
         return;
       }
       case 'rename':
@@ -196,28 +203,22 @@ export class Session implements Past {
         const from = this.#place(step.path);
         const to = this.#place(step.to);
         const flags = step.op === 'exchange' ? RENAME_EXCHANGE : 0;
-        filesystem.rename(from.parent, from.name, to.parent, to.name, flags, CALLER);
+        filesystem.rename(from.parent, from.name, to.parent, to.name, flags, this.#caller);
         return;
       }
       case 'write': {
         const ino = this.#ino(step.path);
-        filesystem.write(ino, step.at, step.length, payload(ino, index, step.length), 0, false, CALLER);
+        filesystem.write(ino, step.at, step.length, payload(ino, index, step.length), 0, false, this.#caller);
         return;
       }
       case 'punch':
-        filesystem.allocate(
-          this.#ino(step.path),
-          FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-          step.at,
-          step.length,
-          CALLER,
-        );
+        filesystem.allocate(this.#ino(step.path), PUNCH_HOLE, step.at, step.length, this.#caller);
         return;
       case 'allocate':
-        filesystem.allocate(this.#ino(step.path), 0, step.at, step.length, CALLER);
+        filesystem.allocate(this.#ino(step.path), 0, step.at, step.length, this.#caller);
         return;
       case 'truncate':
-        filesystem.setAttributes(this.#ino(step.path), { size: step.size }, CALLER, out);
+        filesystem.setAttributes(this.#ino(step.path), { size: step.size }, this.#caller, out);
         return;
       case 'setxattr': {
         const ino = this.#ino(step.path);
@@ -227,15 +228,15 @@ export class Session implements Past {
           payload(ino, index, step.length),
           0,
           false,
-          CALLER,
+          this.#caller,
         );
         return;
       }
       case 'removexattr':
-        filesystem.removeExtendedAttribute(this.#ino(step.path), Buffer.from(XATTR_NAME), CALLER);
+        filesystem.removeExtendedAttribute(this.#ino(step.path), Buffer.from(XATTR_NAME), this.#caller);
         return;
       case 'chmod':
-        filesystem.setAttributes(this.#ino(step.path), { mode: index % 0o777 }, CALLER, out);
+        filesystem.setAttributes(this.#ino(step.path), { mode: index % 0o777 }, this.#caller, out);
         return;
       case 'fsync': {
         const ino = this.#ino(step.path);

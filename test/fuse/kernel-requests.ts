@@ -126,6 +126,7 @@ export class ServiceUnderTest {
       initialised: false,
       trace: new FuseTrace(),
       failures: new FailureLog({ error: (_details, message) => this.failures.push(message) }),
+      answer: (reply, length) => this.sent.push(answerIn(reply.bytes, length)),
       send: (reply, length) => this.sent.push(answerIn(reply.bytes, length)),
       notify: async (notification) => {
         this.notifications.push(Buffer.from(notification));

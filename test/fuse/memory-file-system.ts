@@ -39,7 +39,6 @@ import {
   SEEK_DATA,
 } from '../../src/filesystem/operations.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
-
 import { MemoryNode } from './memory-node.js';
 
 const text = (name: Uint8Array): string => Buffer.from(name).toString('latin1');
@@ -56,6 +55,7 @@ export class MemoryFileSystem implements FileSystemOperations {
   beforeRead: (() => Promise<void>) | undefined;
   /** Requests that an earlier process has applied. */
   readonly applied = new Set<number>();
+  isSync = false;
   syncs = 0;
   #nextIno = 2;
 
@@ -215,7 +215,7 @@ export class MemoryFileSystem implements FileSystemOperations {
     node.fill(out);
   }
 
-  unlink(parent: Ino, name: Uint8Array): void {
+  unlink(parent: Ino, name: Uint8Array, _caller: Caller): void {
     const node = this.#child(parent, name);
     if (isDirectory(node.attributes.mode)) {
       throw EISDIR;

@@ -193,3 +193,34 @@ t.test('a change that was made before the process died is answered, not made aga
   twice(16n, Opcode.RMDIR, body('d\0'));
   t.end();
 });
+
+t.test('a change is answered once, when it is logged', (t) => {
+  const filesystem = new MemoryFileSystem();
+  const under = new ServiceUnderTest(filesystem);
+  const { makeNode, unlink } = filesystem;
+  filesystem.makeNode = (parent, name, mode, rdev, caller, out) => {
+    makeNode.call(filesystem, parent, name, mode, rdev, caller, out);
+    caller.logged?.();
+  };
+  filesystem.unlink = (parent, name, caller) => {
+    caller.logged?.();
+    if (name.length > 1) throw new Error('damage');
+    unlink.call(filesystem, parent, name, caller);
+  };
+  t.equal(under.serve(request(Opcode.MKNOD, 1n, 2n, body(0o100644, 0, 0, 0, 'f\0'))), undefined);
+  t.match(under.sent, [{ unique: 2n, errno: 0 }]);
+  t.equal(under.sent[0]!.payload.readBigUInt64LE(0), 2n);
+  t.equal(under.serve(request(Opcode.UNLINK, 1n, 4n, body('f\0'))), undefined);
+  t.match(under.sent.slice(1), [{ unique: 4n, errno: 0 }]);
+  under.serve(request(Opcode.FORGET, 2n, 6n, body(1n)));
+  t.same(filesystem.forgotten, [2], 'the kernel was told of the inode once');
+
+  t.equal(under.serve(request(Opcode.UNLINK, 1n, 8n, body('lost\0'))), undefined);
+  t.match(under.sent.slice(2), [{ unique: 8n, errno: 0 }], 'what fails afterwards has happened for the caller');
+  t.equal(under.failures.length, 1);
+
+  filesystem.isSync = true;
+  t.match(under.serve(request(Opcode.MKNOD, 1n, 10n, body(0o100644, 0, 0, 0, 'g\0'))), { unique: 10n, errno: 0 });
+  t.equal(under.sent.length, 3, 'a change that is to be durable is not answered before');
+  t.end();
+});

@@ -23,10 +23,14 @@ import type { Service } from '../service.js';
 const PERMISSIONS = 0o7777;
 const NANOSECONDS_LIMIT = 1_000_000_000;
 
+function answer({ reply, attributes }: Service): number {
+  reply.attributesReply(PAYLOAD, attributes);
+  return fuse_attr_out.sizeof;
+}
+
 export function getattr(service: Service): number {
   service.filesystem.getAttributes(service.request.node(), service.attributes);
-  service.reply.attributesReply(PAYLOAD, service.attributes);
-  return fuse_attr_out.sizeof;
+  return answer(service);
 }
 
 /** Sent instead of GETATTR when the caller wants the time of creation. */
@@ -82,7 +86,7 @@ function requestedChanges(request: Request): AttributeChanges {
 
 export function setattr(service: Service): number {
   const { request, attributes } = service;
+  service.answerOnceLogged(answer);
   service.filesystem.setAttributes(request.node(), requestedChanges(request), request.caller, attributes);
-  service.reply.attributesReply(PAYLOAD, attributes);
-  return fuse_attr_out.sizeof;
+  return service.answered();
 }

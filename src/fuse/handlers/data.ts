@@ -47,8 +47,14 @@ export function read(service: Service): number {
   return service.replyLater(service.detachReply(), length);
 }
 
+/** Answers a WRITE: all was written. */
+function written({ request, reply }: Service): number {
+  reply.u64(PAYLOAD, request.u32(WRITE_SIZE));
+  return fuse_write_out.sizeof;
+}
+
 export function write(service: Service): number {
-  const { request, reply } = service;
+  const { request } = service;
   const size = request.u32(WRITE_SIZE);
   const position = request.u64(WRITE_OFFSET, EFBIG);
   const flags = request.u32(WRITE_FLAGS);
@@ -61,9 +67,9 @@ export function write(service: Service): number {
     throw EFBIG;
   }
   const { bytes, caller } = request;
+  service.answerOnceLogged(written);
   service.filesystem.write(request.node(), position, size, bytes, WRITE_DATA, killPrivileges, caller, isTimed);
-  reply.u64(PAYLOAD, size);
-  return fuse_write_out.sizeof;
+  return service.answered();
 }
 
 export function fallocate(service: Service): number {

@@ -17,6 +17,7 @@ import {
   fuse_rename2_in,
 } from '../abi-structs.js';
 import { DATA_BYTES_MAX } from '../negotiation.js';
+import type { Handler } from '../operation.js';
 import { PAYLOAD } from '../reply.js';
 import { BODY } from '../request.js';
 import type { Service } from '../service.js';
@@ -31,6 +32,19 @@ const CREATE_UMASK = BODY + fuse_create_in.umask;
 const CREATE_NAME = BODY + fuse_create_in.sizeof;
 const OFFSET = BODY + fuse_read_in.offset;
 const SIZE = BODY + fuse_read_in.size;
+
+/** Answers with the attributes of an entry. */
+const entry: Handler = (service) => service.replyEntry();
+
+/** Answers with an entry and what an open file needs. */
+const opened: Handler = (service) => {
+  const entryLength = service.replyEntry();
+  service.reply.open(PAYLOAD + entryLength, FOPEN_KEEP_CACHE);
+  return entryLength + fuse_open_out.sizeof;
+};
+
+/** Answers without a payload. */
+const done: Handler = () => 0;
 
 /**
  * `.` is asked for to find an inode again that the kernel has dropped, for open_by_handle_at(2) and NFS (FUSE_EXPORT_SUPPORT). The
@@ -64,8 +78,9 @@ export function mknod(service: Service): number {
   request.caller.umask = request.u32(BODY + fuse_mknod_in.umask);
   const rdev = request.u32(BODY + fuse_mknod_in.rdev);
   const name = request.name(BODY + fuse_mknod_in.sizeof);
+  service.answerOnceLogged(entry);
   service.filesystem.makeNode(request.node(), name, mode, rdev, request.caller, attributes);
-  return service.replyEntry();
+  return service.answered();
 }
 
 export function mkdir(service: Service): number {
@@ -73,8 +88,9 @@ export function mkdir(service: Service): number {
   const mode = request.u32(BODY + fuse_mkdir_in.mode) & PERMISSIONS;
   request.caller.umask = request.u32(BODY + fuse_mkdir_in.umask);
   const name = request.name(BODY + fuse_mkdir_in.sizeof);
+  service.answerOnceLogged(entry);
   service.filesystem.makeDirectory(request.node(), name, mode, request.caller, attributes);
-  return service.replyEntry();
+  return service.answered();
 }
 
 /** The body is the name, then the target. */
@@ -82,8 +98,9 @@ export function symlink(service: Service): number {
   const { request, attributes } = service;
   const name = request.name(BODY);
   const target = request.name(BODY + name.length + 1);
+  service.answerOnceLogged(entry);
   service.filesystem.makeSymlink(request.node(), name, target, request.caller, attributes);
-  return service.replyEntry();
+  return service.answered();
 }
 
 export function link(service: Service): number {
@@ -94,19 +111,13 @@ export function link(service: Service): number {
   return service.replyEntry();
 }
 
-/** Adds what an open file needs to the entry that was just made. */
-function replyOpened(service: Service): number {
-  const entryLength = service.replyEntry();
-  service.reply.open(PAYLOAD + entryLength, FOPEN_KEEP_CACHE);
-  return entryLength + fuse_open_out.sizeof;
-}
-
 export function create(service: Service): number {
   const { request, attributes } = service;
   request.caller.umask = request.u32(CREATE_UMASK);
   const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
+  service.answerOnceLogged(opened);
   service.filesystem.makeNode(request.node(), request.name(CREATE_NAME), mode, 0, request.caller, attributes);
-  return replyOpened(service);
+  return service.answered();
 }
 
 /** A file without a name; the one in the message has no meaning. */
@@ -114,28 +125,32 @@ export function tmpfile(service: Service): number {
   const { request, attributes } = service;
   request.caller.umask = request.u32(CREATE_UMASK);
   const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
+  service.answerOnceLogged(opened);
   service.filesystem.makeTemporary(request.node(), mode, request.caller, attributes);
-  return replyOpened(service);
+  return service.answered();
 }
 
 export function unlink(service: Service): number {
   const { request } = service;
+  service.answerOnceLogged(done);
   service.filesystem.unlink(request.node(), request.name(BODY), request.caller);
-  return 0;
+  return service.answered();
 }
 
 export function rmdir(service: Service): number {
   const { request } = service;
+  service.answerOnceLogged(done);
   service.filesystem.removeDirectory(request.node(), request.name(BODY), request.caller);
-  return 0;
+  return service.answered();
 }
 
 function renameNames(service: Service, namesAt: number, toParent: number, flags: number): number {
   const { request } = service;
   const name = request.name(namesAt);
   const toName = request.name(namesAt + name.length + 1);
+  service.answerOnceLogged(done);
   service.filesystem.rename(request.node(), name, asIno(toParent), toName, flags, request.caller);
-  return 0;
+  return service.answered();
 }
 
 export function rename(service: Service): number {

@@ -127,6 +127,7 @@ export class DataChanges {
     inode.mode = operation.mode;
     inode.setChanged(operation.time);
     inode.store(this.#state.tree);
+    this.#state.blobs.noteLogged(operation.blob);
   }
 
   promote(operation: PromoteOperation): void {
