@@ -158,9 +158,9 @@ const MEANINGS = { added: 'vanishes', removed: 'comes back', modified: 'is as be
 
 function statusLines({ vanishing, vanishingBytes, persisted }: PersistenceStatus, isAll: boolean): string[] {
   const shown = isAll ? vanishing : vanishing.slice(0, VANISHING_SHOWN);
-  const rows = shown.map(({ path: place, change, files, bytes }) => [
+  const rows = shown.map(({ path: place, change, isDirectory, files, bytes }) => [
     formatBytes(bytes),
-    files === 1 ? '' : formatNumberOf(files, 'file'),
+    isDirectory ? formatNumberOf(files, 'file') : '',
     place,
     MEANINGS[change],
   ]);

@@ -9,6 +9,8 @@ export interface VanishingPath {
   readonly path: string;
   /** `added` vanishes, `removed` comes back, `modified` is as it was. */
   readonly change: 'added' | 'removed' | 'modified';
+  readonly isDirectory: boolean;
+  /** Other than directories, in it: 1 for a file itself. */
   readonly files: number;
   readonly bytes: number;
 }
@@ -53,7 +55,7 @@ export class Vanishing {
 
   #add(path: string, change: Entry['change'], mode: number, bytes: number): void {
     if (this.#isKept(path) || (isDirectory(mode) && this.#leadsToKept(path))) return;
-    this.#entries.set(path, { change, isDirectory: isDirectory(mode), files: 1, bytes });
+    this.#entries.set(path, { change, isDirectory: isDirectory(mode), files: isDirectory(mode) ? 0 : 1, bytes });
   }
 
   /** The largest first. Directories on the way to what persists stay, and are not told of. */
@@ -68,7 +70,7 @@ export class Vanishing {
         known.bytes += entry.bytes;
       }
     }
-    const paths = [...top].map(([path, { change, files, bytes }]) => ({ path: `/${path}`, change, files, bytes }));
+    const paths = [...top].map(([path, entry]) => ({ path: `/${path}`, ...entry }));
     paths.sort((a, b) => b.bytes - a.bytes || b.files - a.files || (a.path < b.path ? -1 : 1));
     const bytes = paths.reduce((sum, one) => sum + (one.change === 'added' ? one.bytes : 0), 0);
     return { paths, bytes };
