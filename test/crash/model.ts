@@ -36,7 +36,7 @@ export type Step =
   | { readonly op: 'remount' | 'kill' }
   | { readonly op: 'power'; readonly seed: number };
 
-/** Bytes of a file that a step wrote (or zeroed), or the size that it cut the file to. */
+/** Bytes of a file that a step wrote (or zeroed), or the size that it cut the file to, or grew to without data. */
 export type DataChange =
   | { readonly kind: 'write'; readonly from: number; readonly to: number }
   | { readonly kind: 'cut'; readonly size: number }
@@ -231,7 +231,7 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
       const content = Buffer.alloc(Math.max(inode.content.length, step.at + step.length));
       inode.content.copy(content);
       if (!inode.isBlob) draft.note(inode.ino, { kind: 'promote' });
-      draft.note(inode.ino, { kind: 'write', from: inode.content.length, to: content.length });
+      draft.note(inode.ino, { kind: 'cut', size: content.length });
       draft.change(inode.ino, { content, isBlob: true, mtime: time });
       break;
     }
