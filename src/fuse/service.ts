@@ -1,8 +1,8 @@
 /**
  * Answers requests: finds the operation in the table, calls its handler, and makes a reply of whatever comes of it.
  *
- * It knows no device. The session gives it one request after the other in `request` and sends what it finds in `reply`;
- * replies that come later go through `send`.
+ * It knows no device. The session gives it one request after the other in `request` and sends what it finds in `reply`. A change is
+ * answered earlier, through `answer`, once it has been logged; replies that come later go through `send`.
  *
  * INVARIANTS:
  * - A request that wants a reply gets exactly one, whatever its bytes and whatever the file system throws.
@@ -45,7 +45,7 @@ export interface ServiceOptions {
   readonly connection?: number;
   readonly trace: FuseTrace;
   readonly failures: FailureLog;
-  /** Sends a reply while its request is being served. */
+  /** Sends a reply at once, while its request is still being served. */
   answer(reply: Reply, length: number): void;
   /** Sends a reply that was not given at once. */
   send(reply: Reply, length: number): void;
@@ -87,7 +87,7 @@ export class Service {
   #deferredCount = 0;
   /** The positive errno with which the present request is refused; 0 for none. */
   #refusal = 0;
-  /** See `answerOnceLogged`. */
+  /** Writes the answer to the present request once its change is logged; undefined where the answer has to wait for the handler. */
   #answer: Handler | undefined;
   /** The answer to the present request has gone out. */
   #isAnswered = false;
@@ -143,18 +143,17 @@ export class Service {
   }
 
   /**
-   * Begins a change whose answer `answer` writes, once: when the change has been logged, so that whoever waits for the answer wakes up
-   * while it is applied; or else when the handler ends with `answered`.
+   * Makes a change, and answers with what `answer` writes, once: as soon as the change has been logged, so that whoever waits for the
+   * answer wakes up while it is applied; or else when `change` returns. Returns the length of the payload, NO_REPLY when the answer has
+   * gone out.
    */
-  answerOnceLogged(answer: Handler): void {
+  answerOnceLogged(answer: Handler, change: () => void): number {
     this.#answer = answer;
+    change();
+    return this.#isAnswered ? NO_REPLY : answer(this);
   }
 
-  /** Ends a change begun with `answerOnceLogged`; returns the length of the payload, NO_REPLY when the answer has gone out. */
-  answered(): number {
-    return this.#isAnswered || this.#answer === undefined ? NO_REPLY : this.#answer(this);
-  }
-
+  /** The change that the present request makes has been logged. What is to be durable first waits for `pendingCommit`. */
   #onLogged(): void {
     if (this.#answer === undefined || this.#isAnswered || this.filesystem.isSync) return;
     const { request, reply, options } = this;

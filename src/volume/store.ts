@@ -196,7 +196,8 @@ export class Store implements MaintainedStore {
 
   /**
    * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, and DiskError (ENOSPC)
-   * with nothing changed.
+   * with nothing changed. Whatever is thrown between the record and the end of the operation fails the store: later records must not
+   * follow one that was not applied.
    */
   perform(volume: DatasetId, operation: Operation, request: number, logged?: () => void): void {
     this.assertWritable();
@@ -208,8 +209,8 @@ export class Store implements MaintainedStore {
       else if (error instanceof DiskError) this.fail(error);
       throw error;
     }
-    logged?.();
     try {
+      logged?.();
       this.#applier.apply(volume, operation);
     } catch (error) {
       this.fail(error);

@@ -105,6 +105,15 @@ const SNAPSHOT_WEIGHTS: readonly (readonly [number, (random: Random) => Step])[]
       length: random.pick([1, 10, 5000]),
     }),
   ],
+  [
+    14,
+    (random) => ({
+      op: 'writeBack',
+      path: random.pick(LARGE_FILES),
+      at: random.pick([0, 8192, 70_000]),
+      length: random.pick([10, 5000]),
+    }),
+  ],
 ];
 
 /** How lives end, within a history. */

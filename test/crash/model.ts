@@ -11,7 +11,9 @@ import { type ModelInode, Refusal, State } from './model-state.js';
 export type Step =
   | { readonly op: 'create' | 'mkdir' | 'symlink' | 'unlink' | 'rmdir' | 'fsync'; readonly path: string }
   | { readonly op: 'link' | 'rename' | 'exchange'; readonly path: string; readonly to: string }
-  | { readonly op: 'write' | 'punch' | 'allocate'; readonly path: string; readonly at: number; readonly length: number }
+  /** `writeBack`: a write by the kernel's writeback cache, which leaves the times if only the content was changed since they moved. */
+  | { readonly op: 'write' | 'writeBack'; readonly path: string; readonly at: number; readonly length: number }
+  | { readonly op: 'punch' | 'allocate'; readonly path: string; readonly at: number; readonly length: number }
   | { readonly op: 'truncate'; readonly path: string; readonly size: number }
   | { readonly op: 'setxattr'; readonly path: string; readonly length: number }
   | { readonly op: 'removexattr' | 'chmod'; readonly path: string }
@@ -34,7 +36,7 @@ export type Step =
   | { readonly op: 'remount' | 'kill' }
   | { readonly op: 'power'; readonly seed: number };
 
-/** Bytes of a file that a step wrote (or zeroed), or the size that it cut the file to. */
+/** Bytes of a file that a step wrote (or zeroed), or the size that it cut the file to, or grew to without data. */
 export type DataChange =
   | { readonly kind: 'write'; readonly from: number; readonly to: number }
   | { readonly kind: 'cut'; readonly size: number }
@@ -49,7 +51,6 @@ export interface Outcome {
   readonly data: ReadonlyMap<number, readonly DataChange[]>;
 }
 
-const NO_BYTES = Buffer.alloc(0);
 /** The refusal of a step that the model has nothing to say about: it is left out. */
 export const SKIPPED = 'skipped';
 export const XATTR_NAME = 'user.x';
@@ -114,7 +115,7 @@ class Draft {
       mtime: this.#time,
       ctime: this.#time,
       xattrs: new Map(),
-      content: NO_BYTES,
+      content: Buffer.alloc(0),
       isBlob: false,
       target,
       entries: new Map(),
@@ -140,15 +141,17 @@ class Draft {
     return inode;
   }
 
-  write(inode: ModelInode, at: number, bytes: Buffer): void {
-    const end = at + bytes.length;
+  write({ op, path, at, length }: Extract<Step, { op: 'write' | 'writeBack' }>, index: number): void {
+    const inode = this.file(path);
+    const end = at + length;
     const content = Buffer.alloc(Math.max(inode.content.length, end));
     inode.content.copy(content);
-    bytes.copy(content, at);
+    payload(inode.ino, index, length).copy(content, at);
+    const time = op === 'writeBack' && inode.mtime === inode.ctime ? inode.mtime : this.#time;
     const isBlob = inode.isBlob || end > SMALL_FILE_BYTES_MAX;
     if (isBlob && !inode.isBlob) this.note(inode.ino, { kind: 'promote' });
     this.note(inode.ino, { kind: 'write', from: at, to: end });
-    this.change(inode.ino, { content, isBlob, mtime: this.#time });
+    this.change(inode.ino, { content, isBlob, mtime: time, ctime: time });
   }
 }
 
@@ -198,11 +201,10 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
     case 'exchange':
       exchange(draft, base, step.path, step.to);
       break;
-    case 'write': {
-      const inode = draft.file(step.path);
-      draft.write(inode, step.at, payload(inode.ino, index, step.length));
+    case 'write':
+    case 'writeBack':
+      draft.write(step, index);
       break;
-    }
     case 'truncate': {
       const inode = draft.file(step.path);
       // Whether the times move then is the transport's business: truncate(2) and open(2) with O_TRUNC differ.
@@ -229,7 +231,7 @@ export function applyStep(base: State, step: Step, index: number, ino: number, t
       const content = Buffer.alloc(Math.max(inode.content.length, step.at + step.length));
       inode.content.copy(content);
       if (!inode.isBlob) draft.note(inode.ino, { kind: 'promote' });
-      draft.note(inode.ino, { kind: 'write', from: inode.content.length, to: content.length });
+      draft.note(inode.ino, { kind: 'cut', size: content.length });
       draft.change(inode.ino, { content, isBlob: true, mtime: time });
       break;
     }

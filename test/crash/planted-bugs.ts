@@ -201,6 +201,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     plant: () => replace(BlobStore.prototype, 'adopt', () => () => undefined),
   },
   {
+    name: 'an overwrite is not logged although the blob was synced since the last one',
+    plant: () => replace(BlobStore.prototype, 'isLogged', () => () => true),
+  },
+  {
     name: 'a snapshot counts before the data in it is durable',
     isOfSnapshots: true,
     plant: () =>

@@ -206,9 +206,11 @@ export class Session implements Past {
         filesystem.rename(from.parent, from.name, to.parent, to.name, flags, this.#caller);
         return;
       }
-      case 'write': {
+      case 'write':
+      case 'writeBack': {
+        const { op, at, length } = step;
         const ino = this.#ino(step.path);
-        filesystem.write(ino, step.at, step.length, payload(ino, index, step.length), 0, false, this.#caller);
+        filesystem.write(ino, at, length, payload(ino, index, length), 0, false, this.#caller, op === 'writeBack');
         return;
       }
       case 'punch':
@@ -222,14 +224,8 @@ export class Session implements Past {
         return;
       case 'setxattr': {
         const ino = this.#ino(step.path);
-        filesystem.setExtendedAttribute(
-          ino,
-          Buffer.from(XATTR_NAME),
-          payload(ino, index, step.length),
-          0,
-          false,
-          this.#caller,
-        );
+        const value = payload(ino, index, step.length);
+        filesystem.setExtendedAttribute(ino, Buffer.from(XATTR_NAME), value, 0, false, this.#caller);
         return;
       }
       case 'removexattr':

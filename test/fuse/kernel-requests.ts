@@ -2,11 +2,11 @@
  * Requests as the kernel would write them, and a service to put them to, for tests without a device.
  */
 
+import type { FileSystemOperations } from '../../src/filesystem/operations.js';
 import { Opcode } from '../../src/fuse/abi.js';
 import { FailureLog } from '../../src/fuse/failure-log.js';
 import { Service, type ServiceOptions } from '../../src/fuse/service.js';
 import { FuseTrace } from '../../src/fuse/trace.js';
-import type { MemoryFileSystem } from './memory-file-system.js';
 
 export interface Answer {
   readonly length: number;
@@ -118,7 +118,7 @@ export class ServiceUnderTest {
   readonly notifications: Buffer[] = [];
   refused: Error | undefined;
 
-  constructor(filesystem: MemoryFileSystem, changes: Partial<ServiceOptions> = {}) {
+  constructor(filesystem: FileSystemOperations, changes: Partial<ServiceOptions> = {}) {
     this.service = new Service({
       filesystem,
       device: -1,

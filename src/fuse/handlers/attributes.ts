@@ -86,7 +86,7 @@ function requestedChanges(request: Request): AttributeChanges {
 
 export function setattr(service: Service): number {
   const { request, attributes } = service;
-  service.answerOnceLogged(answer);
-  service.filesystem.setAttributes(request.node(), requestedChanges(request), request.caller, attributes);
-  return service.answered();
+  return service.answerOnceLogged(answer, () =>
+    service.filesystem.setAttributes(request.node(), requestedChanges(request), request.caller, attributes),
+  );
 }

@@ -67,9 +67,9 @@ export function write(service: Service): number {
     throw EFBIG;
   }
   const { bytes, caller } = request;
-  service.answerOnceLogged(written);
-  service.filesystem.write(request.node(), position, size, bytes, WRITE_DATA, killPrivileges, caller, isTimed);
-  return service.answered();
+  return service.answerOnceLogged(written, () =>
+    service.filesystem.write(request.node(), position, size, bytes, WRITE_DATA, killPrivileges, caller, isTimed),
+  );
 }
 
 export function fallocate(service: Service): number {

@@ -78,9 +78,9 @@ export function mknod(service: Service): number {
   request.caller.umask = request.u32(BODY + fuse_mknod_in.umask);
   const rdev = request.u32(BODY + fuse_mknod_in.rdev);
   const name = request.name(BODY + fuse_mknod_in.sizeof);
-  service.answerOnceLogged(entry);
-  service.filesystem.makeNode(request.node(), name, mode, rdev, request.caller, attributes);
-  return service.answered();
+  return service.answerOnceLogged(entry, () =>
+    service.filesystem.makeNode(request.node(), name, mode, rdev, request.caller, attributes),
+  );
 }
 
 export function mkdir(service: Service): number {
@@ -88,9 +88,9 @@ export function mkdir(service: Service): number {
   const mode = request.u32(BODY + fuse_mkdir_in.mode) & PERMISSIONS;
   request.caller.umask = request.u32(BODY + fuse_mkdir_in.umask);
   const name = request.name(BODY + fuse_mkdir_in.sizeof);
-  service.answerOnceLogged(entry);
-  service.filesystem.makeDirectory(request.node(), name, mode, request.caller, attributes);
-  return service.answered();
+  return service.answerOnceLogged(entry, () =>
+    service.filesystem.makeDirectory(request.node(), name, mode, request.caller, attributes),
+  );
 }
 
 /** The body is the name, then the target. */
@@ -98,9 +98,9 @@ export function symlink(service: Service): number {
   const { request, attributes } = service;
   const name = request.name(BODY);
   const target = request.name(BODY + name.length + 1);
-  service.answerOnceLogged(entry);
-  service.filesystem.makeSymlink(request.node(), name, target, request.caller, attributes);
-  return service.answered();
+  return service.answerOnceLogged(entry, () =>
+    service.filesystem.makeSymlink(request.node(), name, target, request.caller, attributes),
+  );
 }
 
 export function link(service: Service): number {
@@ -115,9 +115,9 @@ export function create(service: Service): number {
   const { request, attributes } = service;
   request.caller.umask = request.u32(CREATE_UMASK);
   const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
-  service.answerOnceLogged(opened);
-  service.filesystem.makeNode(request.node(), request.name(CREATE_NAME), mode, 0, request.caller, attributes);
-  return service.answered();
+  return service.answerOnceLogged(opened, () =>
+    service.filesystem.makeNode(request.node(), request.name(CREATE_NAME), mode, 0, request.caller, attributes),
+  );
 }
 
 /** A file without a name; the one in the message has no meaning. */
@@ -125,32 +125,32 @@ export function tmpfile(service: Service): number {
   const { request, attributes } = service;
   request.caller.umask = request.u32(CREATE_UMASK);
   const mode = (request.u32(CREATE_MODE) & PERMISSIONS) | S_IFREG;
-  service.answerOnceLogged(opened);
-  service.filesystem.makeTemporary(request.node(), mode, request.caller, attributes);
-  return service.answered();
+  return service.answerOnceLogged(opened, () =>
+    service.filesystem.makeTemporary(request.node(), mode, request.caller, attributes),
+  );
 }
 
 export function unlink(service: Service): number {
   const { request } = service;
-  service.answerOnceLogged(done);
-  service.filesystem.unlink(request.node(), request.name(BODY), request.caller);
-  return service.answered();
+  return service.answerOnceLogged(done, () =>
+    service.filesystem.unlink(request.node(), request.name(BODY), request.caller),
+  );
 }
 
 export function rmdir(service: Service): number {
   const { request } = service;
-  service.answerOnceLogged(done);
-  service.filesystem.removeDirectory(request.node(), request.name(BODY), request.caller);
-  return service.answered();
+  return service.answerOnceLogged(done, () =>
+    service.filesystem.removeDirectory(request.node(), request.name(BODY), request.caller),
+  );
 }
 
 function renameNames(service: Service, namesAt: number, toParent: number, flags: number): number {
   const { request } = service;
   const name = request.name(namesAt);
   const toName = request.name(namesAt + name.length + 1);
-  service.answerOnceLogged(done);
-  service.filesystem.rename(request.node(), name, asIno(toParent), toName, flags, request.caller);
-  return service.answered();
+  return service.answerOnceLogged(done, () =>
+    service.filesystem.rename(request.node(), name, asIno(toParent), toName, flags, request.caller),
+  );
 }
 
 export function rename(service: Service): number {
