@@ -271,9 +271,15 @@ export class TransplantPlan {
     const nlink = isDirectory(inode.mode) ? inode.nlink : (this.#names.get(ino) ?? 1);
     const { parent, nameMinor: minor, quotaGroup: group } = inode;
     if (moved !== undefined) return { ...moved, nlink };
-    // The name that the record knows is one of those that were left behind.
-    if (parent !== 0 && !this.#kept.has(parent)) return { parent: asIno(0), minor: 0, group, nlink };
+    // The name that the record knows may be one of those that were left behind, or that lead to a copy for another quota.
+    const isNameLost = !this.#kept.has(parent) || (inode.nlink > 1 && this.#hasOtherCopy(ino));
+    if (parent !== 0 && isNameLost) return { parent: asIno(0), minor: 0, group, nlink };
     return nlink === inode.nlink ? undefined : { parent, minor, group, nlink };
+  }
+
+  #hasOtherCopy(ino: Ino): boolean {
+    for (const copies of this.#renumbered.values()) if (copies.has(ino)) return true;
+    return false;
   }
 
   /** Counts an inode, which has been loaded, with its items from the position on. Returns whether there is a next one. */
