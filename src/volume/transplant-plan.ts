@@ -114,8 +114,8 @@ export class TransplantPlan {
   readonly quotas = new Map<number, CopiedQuota>();
   /** What the copies take, by group; 0 for those of no group. */
   readonly usage = new Map<number, Usage>();
-  /** Items of `copies`, and the bytes that they take in leaves. */
-  items = 0;
+  /** Where `copies` begin that lie side by side, those with new numbers counted each; and the bytes that they take in leaves. */
+  places = 0;
   bytes = 0;
 
   /** `keepsNumbers`: whether copies may have the numbers of what they are copies of. `takeNumber` gives a new one. */
@@ -314,7 +314,7 @@ export class TransplantPlan {
       this.copies.push({ source: ino, ino, change: this.changes.get(ino) });
       this.changes.delete(ino);
     }
-    this.items += run.items;
+    this.places++;
     this.bytes += run.bytes;
   }
 
@@ -324,9 +324,9 @@ export class TransplantPlan {
     this.#count(copy.group, countedBytes(inode));
     const { tree } = this.#from;
     for (let more = true; more && tree.object === copy.source; more = tree.next()) {
-      this.items++;
       this.bytes += LEAF_SLOT_BYTES + padded(tree.valueLength);
     }
+    this.places++;
     this.copies.push({ source: copy.source, ino: copy.ino, change: copy });
   }
 }
