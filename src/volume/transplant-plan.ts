@@ -229,7 +229,7 @@ export class TransplantPlan {
   }
 
   #load(ino: Ino): Inode {
-    if (!this.#inode.load(this.#from.tree, ino)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    if (!this.#inode.load(this.#from.tree, ino)) throw missing(ino);
     return this.#inode;
   }
 
@@ -246,7 +246,7 @@ export class TransplantPlan {
         this.#end(run);
         run = this.#begin(ino);
       }
-      if (!isNext) tree.seek(ino, 0, 0);
+      if (!isNext && !tree.seek(ino, 0, 0)) throw missing(ino);
       isAtItem = this.#measure(ino, this.#changeOf(ino), run);
     }
     this.#end(run);
@@ -265,7 +265,7 @@ export class TransplantPlan {
   /** What changes in the record of an inode, at whose items the position is, that keeps its number. Loads the inode. */
   #changeOf(ino: Ino): RecordChange | undefined {
     const inode = this.#inode;
-    if (!this.#from.tree.isAt(ino, KIND_INODE)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    if (!this.#from.tree.isAt(ino, KIND_INODE)) throw missing(ino);
     inode.read(this.#from.tree, ino);
     const moved = this.#moved.get(ino);
     const nlink = isDirectory(inode.mode) ? inode.nlink : (this.#names.get(ino) ?? 1);
@@ -330,3 +330,5 @@ export class TransplantPlan {
     this.copies.push({ source: copy.source, ino: copy.ino, change: copy });
   }
 }
+
+const missing = (ino: Ino): CorruptionError => new CorruptionError(`inode ${ino}`, 'missing');
