@@ -1,10 +1,14 @@
 /** Single cases of what a reset carries over: names, quotas and paths that get in each other's way, and the pages that it takes. */
+
+import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Ino } from '../../src/store/units.js';
 import { outermost } from '../../src/volume/paths.js';
 import { parseRules } from '../../src/volume/persistence.js';
+import { PinnedTree } from '../../src/volume/pinned-tree.js';
 import { Quotas } from '../../src/volume/quotas.js';
 import { structuralProblem } from '../crash/structure.js';
+import { manifestOf } from '../transfer/manifest.js';
 import { CALLER } from './served-volume.js';
 import { pattern, TreeByPath } from './tree-by-path.js';
 import { PAGES_KEPT, WatchedPages } from './watched-pages.js';
@@ -168,4 +172,32 @@ t.test('a reset of what is as in blank', async (t) => {
     t.strictSame(await tree.served.read(tree.ino('home/999')), content);
   }
   await tree.served.store.close();
+});
+
+t.test('a state that is read while it is replaced and given up', async (t) => {
+  const tree = await TreeByPath.make(t);
+  const { served, datasets } = tree;
+  await datasets.createSnapshot('main', 'blank');
+  tree.directory('home');
+  for (let made = 0; made < 1000; made++) tree.file(`home/${made}`, content);
+  tree.file('gone', content);
+  // As of a snapshot: of a volume it would be what is there now.
+  const shown = ({ dataset }: PinnedTree): Promise<string[]> =>
+    manifestOf(served.store, { ...dataset, type: 'snapshot' });
+  const pinned = new PinnedTree(served.store, datasets.volume('main'));
+  const manifest = await shown(pinned);
+  await datasets.rollBack('main', datasets.snapshot('main', 'blank'), { keepAs: undefined, carried: ['home'] });
+  const after = new PinnedTree(served.store, datasets.volume('main'));
+  const manifestAfter = await shown(after);
+  for (let made = 0; made < 1000; made += 7) tree.remove(`home/${made}`);
+  while (served.store.hasDying) await setImmediate();
+  await served.store.checkpoint();
+  for (let made = 0; made < 1000; made++) tree.file(`home/new${made}`, content);
+  t.strictSame(await shown(pinned), manifest);
+  t.strictSame(await shown(after), manifestAfter);
+  t.not(manifest.length, manifestAfter.length);
+  for (const reader of [after, pinned]) reader.release();
+  while (served.store.hasDying) await setImmediate();
+  t.equal(structuralProblem(served.store, served.disk), undefined, 'the store is whole');
+  await served.store.close();
 });
