@@ -118,6 +118,7 @@ export class References {
 
   /** Takes a free page and gives it the count 1. There must be one (`free`). */
   allocate(): PageNumber {
+    if (this.#free === 0) throw new RangeError('no page is free: too few were reserved');
     const counts = this.#counts;
     let page = this.#next;
     for (;;) {

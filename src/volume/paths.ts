@@ -48,6 +48,13 @@ export const resolvePath = (state: VolumeState, path: string): Ino | undefined =
 /** Whether a path is another, or below it. Both without slashes at their ends. */
 export const isWithin = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
 
-/** Those of some paths, all different, that are not below others. */
-export const outermost = (paths: readonly string[]): readonly string[] =>
-  paths.filter((path) => !paths.some((other) => other !== path && isWithin(path, other)));
+/** Those of some paths that are not below others, each once. All without slashes at their ends. */
+export function outermost(paths: readonly string[]): readonly string[] {
+  const all = new Set(paths);
+  return [...all].filter((path) => {
+    for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
+      if (all.has(path.slice(0, end))) return false;
+    }
+    return true;
+  });
+}

@@ -45,6 +45,8 @@ export function normalPath(path: string): string {
   if (names.length === 0) throw bad('the root itself cannot persist: a reset is of all that does not');
   if (names.includes('..')) throw bad(`"${path}" goes up with ".."`);
   if (path.includes('\0')) throw bad('a path with a zero byte in it');
+  // Half a character has no form of its own on the disk: two such paths would be one.
+  if (/\p{Surrogate}/u.test(path)) throw bad('a path with half a character in it');
   return names.join('/');
 }
 

@@ -114,8 +114,8 @@ export class TransplantPlan {
   readonly quotas = new Map<number, CopiedQuota>();
   /** What the copies take, by group; 0 for those of no group. */
   readonly usage = new Map<number, Usage>();
-  /** Items of `copies`, and the bytes that they take in leaves. */
-  items = 0;
+  /** Where `copies` begin that lie side by side, those with new numbers counted each; and the bytes that they take in leaves. */
+  places = 0;
   bytes = 0;
 
   /** `keepsNumbers`: whether copies may have the numbers of what they are copies of. `takeNumber` gives a new one. */
@@ -229,7 +229,7 @@ export class TransplantPlan {
   }
 
   #load(ino: Ino): Inode {
-    if (!this.#inode.load(this.#from.tree, ino)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    if (!this.#inode.load(this.#from.tree, ino)) throw missing(ino);
     return this.#inode;
   }
 
@@ -246,7 +246,7 @@ export class TransplantPlan {
         this.#end(run);
         run = this.#begin(ino);
       }
-      if (!isNext) tree.seek(ino, 0, 0);
+      if (!isNext && !tree.seek(ino, 0, 0)) throw missing(ino);
       isAtItem = this.#measure(ino, this.#changeOf(ino), run);
     }
     this.#end(run);
@@ -265,15 +265,21 @@ export class TransplantPlan {
   /** What changes in the record of an inode, at whose items the position is, that keeps its number. Loads the inode. */
   #changeOf(ino: Ino): RecordChange | undefined {
     const inode = this.#inode;
-    if (!this.#from.tree.isAt(ino, KIND_INODE)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    if (!this.#from.tree.isAt(ino, KIND_INODE)) throw missing(ino);
     inode.read(this.#from.tree, ino);
     const moved = this.#moved.get(ino);
     const nlink = isDirectory(inode.mode) ? inode.nlink : (this.#names.get(ino) ?? 1);
     const { parent, nameMinor: minor, quotaGroup: group } = inode;
     if (moved !== undefined) return { ...moved, nlink };
-    // The name that the record knows is one of those that were left behind.
-    if (parent !== 0 && !this.#kept.has(parent)) return { parent: asIno(0), minor: 0, group, nlink };
+    // The name that the record knows may be one of those that were left behind, or that lead to a copy for another quota.
+    const isNameLost = !this.#kept.has(parent) || (inode.nlink > 1 && this.#hasOtherCopy(ino));
+    if (parent !== 0 && isNameLost) return { parent: asIno(0), minor: 0, group, nlink };
     return nlink === inode.nlink ? undefined : { parent, minor, group, nlink };
+  }
+
+  #hasOtherCopy(ino: Ino): boolean {
+    for (const copies of this.#renumbered.values()) if (copies.has(ino)) return true;
+    return false;
   }
 
   /** Counts an inode, which has been loaded, with its items from the position on. Returns whether there is a next one. */
@@ -308,7 +314,7 @@ export class TransplantPlan {
       this.copies.push({ source: ino, ino, change: this.changes.get(ino) });
       this.changes.delete(ino);
     }
-    this.items += run.items;
+    this.places++;
     this.bytes += run.bytes;
   }
 
@@ -318,9 +324,11 @@ export class TransplantPlan {
     this.#count(copy.group, countedBytes(inode));
     const { tree } = this.#from;
     for (let more = true; more && tree.object === copy.source; more = tree.next()) {
-      this.items++;
       this.bytes += LEAF_SLOT_BYTES + padded(tree.valueLength);
     }
+    this.places++;
     this.copies.push({ source: copy.source, ino: copy.ino, change: copy });
   }
 }
+
+const missing = (ino: Ino): CorruptionError => new CorruptionError(`inode ${ino}`, 'missing');

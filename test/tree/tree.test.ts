@@ -103,3 +103,12 @@ t.test('an old root stays as it was while a clone of it changes', async (test) =
   checkEqual(test, frozen, frozenModel);
   checkEqual(test, tree, model);
 });
+
+t.test('a page that was not reserved', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'razorfs-tree-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const pages = PageStore.create(new HostDisk(directory), SEGMENT_BYTES);
+  while (pages.free > 0) pages.allocate(0);
+  t.throws(() => pages.allocate(0), { message: /no page is free/ });
+  pages.close();
+});

@@ -1,19 +1,27 @@
 /** What a reset carries over, of random trees that are large enough for pages to be shared, against what each path held before. */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { checkStore } from '../../src/check/check.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { reset } from '../../src/filesystem/reset.js';
+import { HostDisk } from '../../src/store/host-disk.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
 import { entriesOf } from '../../src/volume/directory-entries.js';
 import { Inode } from '../../src/volume/inode.js';
 import { KIND_DIRENT } from '../../src/volume/items.js';
-import { isDirectory } from '../../src/volume/mode.js';
+import { isDirectory, isRegular, isSymlink } from '../../src/volume/mode.js';
 import { PERSISTENCE_PROPERTY } from '../../src/volume/persistence.js';
 import { Quotas } from '../../src/volume/quotas.js';
+import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
 import { structuralProblem } from '../crash/structure.js';
 import { Random } from '../random.js';
+import { CALLER, type ServedVolume, VOLUME_OPTIONS } from './served-volume.js';
 import { TreeByPath } from './tree-by-path.js';
+import { PAGES_KEPT, WatchedPages } from './watched-pages.js';
 
 /** What is at a path: all that does not depend on where else it has names, and which file it is. */
 interface Node {
@@ -35,11 +43,16 @@ async function dump(volume: Volume): Promise<Map<string, Node>> {
     const inode = new Inode();
     inode.load(tree, ino);
     const { mode, uid, size, mtimeSeconds, nlink } = inode;
-    const content = Buffer.alloc(isDirectory(mode) ? 0 : size);
+    let content: Uint8Array = Buffer.alloc(isRegular(mode) ? size : 0);
     if (content.length > 0) await filesystem.read(ino, 0, size, content, 0);
-    const attributes = filesystem.listExtendedAttributes(ino).map(String);
-    const what = JSON.stringify([mode, uid, mtimeSeconds, size, content.toString('latin1'), attributes]);
-    found.set(path, { ino, what: isDirectory(mode) ? String(mode) : what, isDirectory: isDirectory(mode), nlink });
+    if (isSymlink(mode)) content = filesystem.readSymlink(ino);
+    const attributes = filesystem
+      .listExtendedAttributes(ino)
+      .map((name) => `${Buffer.from(name)}=${Buffer.from(filesystem.getExtendedAttribute(ino, name))}`);
+    // Directories on the way change when something is put into them.
+    const changing = isDirectory(mode) ? [] : [mtimeSeconds, size, Buffer.from(content).toString('latin1')];
+    const what = JSON.stringify([mode, uid, attributes, ...changing]);
+    found.set(path, { ino, what, isDirectory: isDirectory(mode), nlink });
     if (!isDirectory(mode)) continue;
     for (const entry of entriesOf(tree, ino)) {
       tree.find(ino, KIND_DIRENT, entry.minor);
@@ -49,6 +62,8 @@ async function dump(volume: Volume): Promise<Map<string, Node>> {
   }
   return found;
 }
+
+const inPathOrder = (nodes: Map<string, Node>): [string, Node][] => [...nodes].sort(([a], [b]) => (a < b ? -1 : 1));
 
 const isAt = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
 
@@ -124,7 +139,7 @@ class RandomTree {
     if (this.#tries(() => this.tree.link(path, other))) this.files.push(other);
   }
 
-  /** False when it is refused: quotas keep links apart. */
+  /** False when it is refused: quotas keep links apart, and symlinks have no content. */
   #tries(action: () => void): boolean {
     try {
       action();
@@ -138,9 +153,19 @@ class RandomTree {
     return this.files.splice(this.random.below(this.files.length), 1)[0]!;
   }
 
+  /** Files that lose their last name while they are in use. */
+  unlinkOpen(count: number): Ino[] {
+    return Array.from({ length: count }, () => {
+      const path = `${this.random.pick(this.directories)}/o${++this.#made}`;
+      const ino = this.tree.file(path, Buffer.alloc(this.random.below(100_000), 'open'));
+      this.tree.filesystem.unlink(...this.tree.place(path), CALLER);
+      return ino;
+    });
+  }
+
   change(): void {
     const { random, tree } = this;
-    switch (random.below(6)) {
+    switch (random.below(8)) {
       case 0:
         tree.remove(this.#takeFile());
         break;
@@ -154,11 +179,23 @@ class RandomTree {
         this.#link(random.pick(this.files));
         break;
       case 3:
-        tree.write(random.pick(this.files), random.below(100), Buffer.from('changed'));
+        this.#tries(() => tree.write(random.pick(this.files), random.below(100), Buffer.from('changed')));
         break;
       case 4:
-        tree.set(random.pick(this.files), { mode: 0o600 + random.below(64) });
+        this.#tries(() => tree.set(random.pick(this.files), { mode: 0o600 + random.below(64) }));
         break;
+      case 5: {
+        const path = `${random.pick(this.directories)}/s${++this.#made}`;
+        tree.symlink(path, `target ${this.#made}`);
+        this.files.push(path);
+        break;
+      }
+      case 6: {
+        const ino = tree.ino(random.pick(random.below(4) === 0 ? this.directories : this.files));
+        const [name, value] = [Buffer.from(`trusted.${random.below(5)}`), Buffer.from(`${this.#made}`)];
+        tree.filesystem.setExtendedAttribute(ino, name, value, 0, false, CALLER);
+        break;
+      }
       default: {
         const path = `${random.pick(this.directories)}/d${++this.#made}`;
         tree.directory(path);
@@ -186,29 +223,73 @@ class RandomTree {
   }
 }
 
+/** What razorfsck finds in a store that is closed. */
+async function findingsOf(served: ServedVolume): Promise<string[]> {
+  const findings: string[] = [];
+  await checkStore(served.disk, {
+    bootId: VOLUME_OPTIONS.bootId,
+    onFinding: ({ severity, where, problem }) => {
+      if (severity === 'error') findings.push(`${where}: ${problem}`);
+    },
+    onProgress: () => undefined,
+  });
+  return findings;
+}
+
+/** All paths as a process finds them that mounts what is left when this one is killed: the log is replayed. */
+async function dumpReplayed(t: Test, { directory }: ServedVolume): Promise<Map<string, Node>> {
+  const left = mkdtempSync(join(tmpdir(), 'razorfs-left-'));
+  try {
+    cpSync(directory, left, { recursive: true });
+    const disk = new HostDisk(left);
+    const store = await Store.open(disk, VOLUME_OPTIONS);
+    t.equal(structuralProblem(store, disk), undefined, 'what was replayed is whole');
+    const found = await dump(store.main);
+    await store.close();
+    return found;
+  } finally {
+    rmSync(left, { recursive: true });
+  }
+}
+
 async function resetAtRandom(t: Test, random: Random, withQuotas: boolean): Promise<void> {
   const tree = await TreeByPath.make(t);
   const { served } = tree;
   const made = new RandomTree(tree, random);
   made.grow(300);
+  const setQuota = async (): Promise<void> => {
+    const path = random.pick(made.directories);
+    await new Quotas(served.store).set(tree.datasets.volume('main'), path, { bytes: 1e9 }).catch(() => undefined);
+  };
+  const dropQuota = async (): Promise<void> => {
+    const quotas = new Quotas(served.store);
+    const there = quotas.list(tree.datasets.volume('main'));
+    if (there.length > 0) await quotas.remove(tree.datasets.volume('main'), random.pick(there).path);
+  };
+  for (let made = 0; withQuotas && made < 2; made++) await setQuota();
+  // Kept by whoever has them open, until long after the snapshot.
+  const open = made.unlinkOpen(5);
   await tree.datasets.createSnapshot('main', 'blank');
+  for (const ino of open.slice(0, 3)) tree.filesystem.forget(ino);
   const blank = await dump(served.store.main);
   const paths = ['etc', 'home/ana', 'srv', 'var/log', 'nothing/here'];
   for (let round = 0; round < 3; round++) {
+    if (withQuotas) await dropQuota();
     made.grow(1500);
     for (let change = 0; change < 300; change++) made.change();
     for (let move = 0; move < 3; move++) made.moveDirectory();
-    if (withQuotas) {
-      const quotas = new Quotas(served.store);
-      const path = random.pick(made.directories);
-      await quotas.set(tree.datasets.volume('main'), path, { bytes: 1e9 }).catch(() => undefined);
-    }
+    if (withQuotas) await setQuota();
+    made.unlinkOpen(3);
     if (random.below(2) === 0) await served.store.checkpoint();
     const carried = paths.filter(() => random.below(4) > 0);
+    for (const kind of [made.files, made.directories]) if (random.below(2) === 0) carried.push(random.pick(kind));
     const before = await dump(served.store.main);
     await tree.datasets.setProperties(tree.datasets.volume('main'), { [PERSISTENCE_PROPERTY]: { data: carried } });
     const forget = random.below(3) === 0;
+    const watched = new WatchedPages(served.store.state.pages);
     const { kept } = await reset(served.store, tree.datasets, tree.datasets.volume('main'), { forget });
+    const { reserved, taken } = watched.largest();
+    t.ok(taken <= reserved - PAGES_KEPT, `took ${taken} pages, ${reserved} were reserved`);
     const after = await dump(served.store.main);
     t.equal(mismatch(after, expectedAfter(before, blank, carried)), undefined, `round ${round}: ${carried.join(', ')}`);
     const problem = (): string | undefined => structuralProblem(served.store, served.disk);
@@ -217,6 +298,13 @@ async function resetAtRandom(t: Test, random: Random, withQuotas: boolean): Prom
       const old = served.store.snapshot(tree.datasets.snapshot('main', kept));
       t.equal(mismatch(await dump(old), before), undefined, 'the old root is as it was');
     }
+    t.strictSame(
+      inPathOrder(await dumpReplayed(t, served)),
+      inPathOrder(after),
+      'the same numbers when it is replayed',
+    );
+    await served.store.close();
+    t.strictSame(await findingsOf(served), [], 'razorfsck finds nothing');
     await served.reopen();
     t.equal(problem(), undefined, 'after a new mount');
     t.equal(mismatch(await dump(served.store.main), after), undefined);
