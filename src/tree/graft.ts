@@ -60,7 +60,7 @@ export class Graft {
 
   /** Pages that `make` takes. */
   get pagesTaken(): number {
-    return this.#tree.branches + Math.max(1, this.#leafParts);
+    return this.#tree.root === undefined ? 1 : this.#tree.branches + this.#leafParts;
   }
 
   /**
