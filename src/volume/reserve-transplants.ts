@@ -7,9 +7,9 @@
 import { asIno, type Ino, ROOT_INO } from '../store/units.js';
 import { Graft } from '../tree/graft.js';
 import { LEAF_SLOT_BYTES, padded } from '../tree/page.js';
-import { measure } from './extent.js';
 import { INODE_BYTES, Inode } from './inode.js';
 import { DIRENT_BYTES, XATTR_BYTES } from './items.js';
+import { itemsBelow } from './items-below.js';
 import type { RollbackOperation } from './operation.js';
 import { orphansIn } from './orphans.js';
 import { pagesInUse, pagesTouched } from './pages-touched.js';
@@ -36,7 +36,7 @@ export function pagesForTransplants(store: StoreState, operation: RollbackOperat
 /** Items that go with the orphans of a snapshot. */
 function itemsOfOrphans(snapshot: VolumeState): number {
   const orphans = orphansIn(snapshot.tree);
-  return orphans.reduce((sum, ino) => sum + measure(snapshot, ino).items, orphans.length);
+  return orphans.reduce((sum, ino) => sum + itemsBelow(snapshot, ino), orphans.length);
 }
 
 class Estimate {
@@ -111,7 +111,7 @@ class Estimate {
       target = undefined;
       this.changed += ITEMS_PER_NAME;
       this.#insert(1, DIRENT_BYTES);
-      if (there !== undefined) this.changed += measure(this.#to, there.ino).items;
+      if (there !== undefined) this.changed += itemsBelow(this.#to, there.ino);
       const placement = { parent: asIno(0), minor: 0, group };
       if (isLast) this.#plan.add(wanted, placement);
       else group = this.#addAlone(source, placement);

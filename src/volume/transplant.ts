@@ -95,12 +95,12 @@ export class Transplant {
   }
 
   #isDirectory(state: VolumeState, ino: Ino): boolean {
-    return this.#load(state, ino).mode !== 0 && isDirectory(this.#inode.mode);
+    return isDirectory(this.#load(state, ino).mode);
   }
 
-  #load(state: VolumeState, ino: Ino, into = this.#inode): Inode {
-    if (!into.load(state.tree, ino)) throw new CorruptionError(`inode ${ino}`, 'missing');
-    return into;
+  #load(state: VolumeState, ino: Ino): Inode {
+    if (!this.#inode.load(state.tree, ino)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    return this.#inode;
   }
 
   // ── Removing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
  * store is whole; an unfinished reception is gone or can be gone on with.
  */
 import t from 'tap';
-import { Store } from '../../src/volume/store.js';
+import type { Store } from '../../src/volume/store.js';
 import { Random } from '../random.js';
 import { manifestOf } from '../transfer/manifest.js';
 import { received, sent, tokenIn } from '../transfer/streams.js';
@@ -11,20 +11,8 @@ import { pattern, TreeByPath } from '../volume/tree-by-path.js';
 import { newStore } from './campaign.js';
 import { KEEP_ALL, LOSE_ALL, randomFate } from './fates.js';
 import type { SimulatedDisk } from './simulated-disk.js';
-import { settle, volumeOptions } from './small-store.js';
+import { OTHER_BOOT, openStore, SAME_BOOT, settle } from './small-store.js';
 import { structuralProblem } from './structure.js';
-
-const SAME_BOOT = '1'.repeat(32);
-const OTHER_BOOT = '2'.repeat(32);
-
-const openStore = (disk: SimulatedDisk, bootId: string): Promise<Store> =>
-  settle(
-    disk,
-    Store.open(
-      disk,
-      volumeOptions(bootId, () => 2_000_000_000_000),
-    ),
-  );
 
 /** What the volume and its snapshots show. */
 async function shown(disk: SimulatedDisk, store: Store): Promise<Map<string, string>> {

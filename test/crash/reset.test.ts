@@ -9,29 +9,18 @@ import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
 import { Datasets } from '../../src/volume/datasets.js';
 import { resolvePath } from '../../src/volume/paths.js';
-import { Store } from '../../src/volume/store.js';
+import type { Store } from '../../src/volume/store.js';
 import { Random } from '../random.js';
 import { manifestOf } from '../transfer/manifest.js';
 import { CALLER } from '../volume/served-volume.js';
 import { newStore } from './campaign.js';
 import { KEEP_ALL, LOSE_ALL, randomFate } from './fates.js';
 import type { SimulatedDisk } from './simulated-disk.js';
-import { settle, volumeOptions } from './small-store.js';
+import { OTHER_BOOT, openStore, SAME_BOOT, settle } from './small-store.js';
 import { structuralProblem } from './structure.js';
 
-const SAME_BOOT = '1'.repeat(32);
-const OTHER_BOOT = '2'.repeat(32);
 /** Enough for many leaves side by side. */
 const FILES = 400;
-
-const openStore = (disk: SimulatedDisk, bootId: string): Promise<Store> =>
-  settle(
-    disk,
-    Store.open(
-      disk,
-      volumeOptions(bootId, () => 2_000_000_000_000),
-    ),
-  );
 
 const shown = async (disk: SimulatedDisk, store: Store): Promise<string> =>
   (await settle(disk, manifestOf(store, store.main.state.dataset))).join('\n');

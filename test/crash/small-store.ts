@@ -57,3 +57,17 @@ export async function makeStore(disk: SimulatedDisk): Promise<void> {
   const created = Store.create(disk, { label: '', geometry: GEOMETRY_SMALL, now: EPOCH_SECONDS * 1000, owner });
   await settle(disk, created);
 }
+
+/** Boot ids: of the host that a store begins on, and of the same host after a loss of power. */
+export const SAME_BOOT = '1'.repeat(32);
+export const OTHER_BOOT = '2'.repeat(32);
+
+/** Opens a store at a time after all that tests do. */
+export const openStore = (disk: SimulatedDisk, bootId: string): Promise<Store> =>
+  settle(
+    disk,
+    Store.open(
+      disk,
+      volumeOptions(bootId, () => 2_000_000_000_000),
+    ),
+  );

@@ -201,3 +201,19 @@ t.test('a state that is read while it is replaced and given up', async (t) => {
   t.equal(structuralProblem(served.store, served.disk), undefined, 'the store is whole');
   await served.store.close();
 });
+
+t.test('what lies side by side is shared, not written anew', async (t) => {
+  const tree = await TreeByPath.make(t);
+  const { served } = tree;
+  await tree.datasets.createSnapshot('main', 'blank');
+  tree.directory('home');
+  for (let file = 0; file < 2000; file++) tree.file(`home/${file}`, content);
+  await served.store.checkpoint();
+  const { pages } = served.store.state;
+  const born = pages.bornCount;
+  await tree.datasets.rollBack('main', tree.datasets.snapshot('main', 'blank'), { keepAs: 'old', carried: ['home'] });
+  // The leaves of so many files are some 150 pages.
+  t.ok(pages.bornCount - born < 20, `${pages.bornCount - born} pages written`);
+  t.equal(structuralProblem(served.store, served.disk), undefined);
+  await served.store.close();
+});
