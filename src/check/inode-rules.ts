@@ -117,7 +117,6 @@ export class InodeRules {
     if (table.isOrphan(index)) {
       if (names > 0)
         this.#error('orphan', ino, 'listed as a file without a name, but it has one', 'the next mount would delete it');
-      else if (seen.entries > 0) this.#error('orphan', ino, 'listed as a removed directory, but it is not empty');
       return;
     }
     if (names === 0) {

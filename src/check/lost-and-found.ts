@@ -81,10 +81,10 @@ export class LostAndFound {
   }
 
   #keepOrphans(survey: Survey): void {
-    const { table, entries } = this.#names;
+    const { table } = this.#names;
     for (const ino of survey.orphans) {
       const index = table.find(ino);
-      if (index >= 0 && ino !== ROOT_INO && table.names(index) === 0 && entries[index] === 0) this.orphans.add(ino);
+      if (index >= 0 && ino !== ROOT_INO && table.names(index) === 0) this.orphans.add(ino);
     }
   }
 

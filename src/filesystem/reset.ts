@@ -29,6 +29,8 @@ export interface ResetOptions {
   readonly without?: readonly string[];
   /** The old root is not kept. */
   readonly forget?: boolean;
+  /** See RollbackOptions. */
+  readonly copiedMax?: number | undefined;
 }
 
 export interface ResetReport {
@@ -84,6 +86,7 @@ export async function reset(
     keepAs: kept,
     keepProperties: { [MADE_BY]: 'reset' },
     carried: carried.filter((path) => !missing.includes(path)),
+    copiedMax: options.copiedMax,
   });
   makeDirectories(store, volume, rules);
   await store.commit('all');

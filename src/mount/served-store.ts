@@ -318,7 +318,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     let error = end.reason === 'failed' ? `serving failed: ${end.error.message}` : '';
     try {
       if (mount.dataset.type === 'volume' && store.isWritable) {
-        store.reclaimOrphans(store.state.volumeOf(mount.dataset));
+        store.sweeper.reclaimAll(store.state.volumeOf(mount.dataset));
         await store.commit('all');
       }
       await this.#discardEphemeral();

@@ -18,6 +18,9 @@ export const DATASET_TYPE_CODES: Readonly<Record<DatasetOperation['type'], numbe
   adopt: 23,
 };
 
+/** Beside the number of paths that a rollback carries over: it does so in place. */
+const IN_PLACE = 0x8000_0000;
+
 const propertyBytes = (properties: PropertyValues): number => 8 + Buffer.byteLength(JSON.stringify(properties));
 
 /** At least as many bytes as the fields of variable length take in the log. */
@@ -90,7 +93,7 @@ export function encodeDatasetOperation(operation: DatasetOperation, out: FieldWr
         writeText(out, operation.keep.name);
         writeProperties(out, operation.keep.properties);
       }
-      out.u32(operation.carried.length);
+      out.u32((operation.carried.length | (operation.isInPlace ? IN_PLACE : 0)) >>> 0);
       for (const path of operation.carried) writeText(out, path);
       return;
     case 'adopt':
@@ -143,9 +146,10 @@ export function decodeDatasetOperation(code: number, fields: FieldReader): Datas
       const time = readTime(fields);
       const path = readText(fields);
       const keep = readKept(fields);
-      const carried: string[] = [];
-      for (let count = fields.u32(); count > 0; count--) carried.push(readText(fields));
-      return { type: 'rollback', volume, snapshot, view, time, path, keep, carried };
+      const [count, carried] = [fields.u32(), [] as string[]];
+      for (let left = count & ~IN_PLACE; left > 0; left--) carried.push(readText(fields));
+      const isInPlace = (count & IN_PLACE) !== 0;
+      return { type: 'rollback', volume, snapshot, view, time, path, keep, carried, isInPlace };
     }
     case DATASET_TYPE_CODES.adopt: {
       const [volume, from, view] = [readDatasetId(fields), readDatasetId(fields), readDatasetId(fields)];

@@ -6,13 +6,19 @@
 import { StoreError } from '../errors/store-error.js';
 import type { DatasetId } from '../store/units.js';
 import { DATASET_NAME_BYTES_MAX, type Dataset, isDatasetName, MAIN_NAME, type PropertyValues } from './dataset.js';
+import { Survey } from './in-place-plan.js';
 import type { Timestamp } from './inode.js';
+import { hasMoreBelow } from './items-below.js';
 import type { DatasetOperation, KeptState } from './operation.js';
 import { type PropertyName, type PropertyReport, propertyOf } from './properties.js';
 import type { Store } from './store.js';
 
 /** Bytes of a dataset's properties as JSON. */
 export const PROPERTIES_BYTES_MAX = 32 * 1024;
+/** Inodes that a reset copies, about 20 ms; for more it is better to look at what they leave behind afterwards. */
+const COPIED_MAX = 8192;
+/** Inodes and names that a reset in place may have to look at. */
+const SURVEYED_MAX = 16_384;
 /** The property with the reasons why a snapshot must stay. */
 export const HOLDS = 'holds';
 
@@ -24,6 +30,8 @@ export interface RollbackOptions {
   readonly carried?: readonly string[];
   /** Rolls back only what is at this path; empty for the whole volume. */
   readonly path?: string;
+  /** More inodes than this are not copied, if they can stay where they are (in-place-plan.ts). */
+  readonly copiedMax?: number | undefined;
 }
 
 export interface AdoptedVolume {
@@ -99,10 +107,11 @@ export class Datasets {
     checkName('volume', name);
     checkProperties(properties);
     if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
+    if (this.#store.sweeper.isNeeded) await this.#store.swept();
     const id = this.#nextId();
     const time = this.#store.now();
     await this.#perform({ type: 'createVolume', id, name, origin: origin?.id, ...owner, properties, time });
-    this.#store.reclaimOrphans(this.#store.state.volume(id));
+    this.#store.sweeper.reclaimAll(this.#store.state.volume(id));
     return this.#require(id);
   }
 
@@ -111,6 +120,7 @@ export class Datasets {
     const { id: of } = this.volume(volume);
     this.#checkNewSnapshot(of, name);
     checkProperties(properties);
+    if (this.#store.sweeper.isNeeded) await this.#store.swept();
     const id = this.#nextId();
     await this.#perform({ type: 'createSnapshot', id, volume: of, name, properties, time: this.#store.now() });
     return this.#require(id);
@@ -223,18 +233,24 @@ export class Datasets {
    */
   async rollBack(volume: string, snapshot: Dataset, options: RollbackOptions): Promise<void> {
     const { id } = this.volume(volume);
-    const { keepAs, keepProperties = {}, carried = [], path = '' } = options;
+    const { keepAs, keepProperties = {}, carried = [], path = '', copiedMax = COPIED_MAX } = options;
+    if (this.#store.sweeper.isNeeded) await this.#store.swept();
     if (keepAs !== undefined) this.#checkNewSnapshot(id, keepAs);
     const view = this.#nextId();
     const keep: KeptState | undefined =
       keepAs === undefined ? undefined : { id: (view + 1) as DatasetId, name: keepAs, properties: keepProperties };
+    const isInPlace = carried.length > 0 && this.#fitsInPlace(id, snapshot, carried, copiedMax);
     const time = this.#store.now();
-    this.#store.perform(
-      id,
-      { type: 'rollback', volume: id, snapshot: snapshot.id, view, keep, carried, path, time },
-      0,
-    );
+    const rollback = { volume: id, snapshot: snapshot.id, view, keep, carried, isInPlace, path, time };
+    this.#store.perform(id, { type: 'rollback', ...rollback }, 0);
     await this.#store.commit('all');
+  }
+
+  /** Whether so much is carried over that it is better left where it is, and whether it can be. */
+  #fitsInPlace(volume: DatasetId, snapshot: Dataset, carried: readonly string[], max: number): boolean {
+    const { state } = this.#store;
+    const [from, to] = [state.volume(volume), state.volumeOf(snapshot)];
+    return hasMoreBelow(from, carried, max) && Survey.of(from, to, carried, SURVEYED_MAX) !== undefined;
   }
 
   /**

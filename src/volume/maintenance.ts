@@ -1,6 +1,6 @@
 /**
- * What a store does without being asked: commits on the interval, checkpoints when they are due, and, between requests, compaction
- * and the giving up of destroyed trees.
+ * What a store does without being asked: commits on the interval, checkpoints when they are due, and, between requests, compaction,
+ * sweeping, and the giving up of destroyed trees.
  */
 import { DiskError } from '../store/disk.js';
 import type { Lsn } from '../store/units.js';
@@ -10,6 +10,7 @@ import type { Compactor } from './compaction.js';
 import type { StoreLog } from './options.js';
 import type { Reaper } from './reaper.js';
 import type { StoreState } from './state.js';
+import type { Sweeper } from './sweeper.js';
 
 /** A checkpoint is taken when the log since the last one has this many bytes, … */
 const CHECKPOINT_LOG_BYTES = 64 * 1024 * 1024;
@@ -40,6 +41,7 @@ export class Maintenance {
   readonly #checkpointer: Checkpointer;
   readonly #compactor: Compactor;
   readonly #reaper: Reaper;
+  readonly #sweeper: Sweeper;
   readonly #log: StoreLog;
   #timer: NodeJS.Timeout;
   #commitIntervalMs: number;
@@ -47,6 +49,9 @@ export class Maintenance {
   #checkpointAtMs = performance.now();
   #stopped = false;
   #reaping = false;
+  #sweeping = false;
+  /** Called when sweeping ends. */
+  #untilSwept: (() => void)[] = [];
 
   constructor(
     store: MaintainedStore,
@@ -54,6 +59,7 @@ export class Maintenance {
     checkpointer: Checkpointer,
     compactor: Compactor,
     reaper: Reaper,
+    sweeper: Sweeper,
     log: StoreLog,
     commitIntervalMs: number,
   ) {
@@ -62,6 +68,7 @@ export class Maintenance {
     this.#checkpointer = checkpointer;
     this.#compactor = compactor;
     this.#reaper = reaper;
+    this.#sweeper = sweeper;
     this.#log = log;
     this.#checkpointLsn = store.tail;
     this.#commitIntervalMs = commitIntervalMs;
@@ -88,6 +95,7 @@ export class Maintenance {
     if (!this.#store.isWritable) return;
     // Whoever waits for a commit learns of its failure; so does the volume.
     if (this.#store.isDirty) this.#committer.commit('all').catch(() => undefined);
+    if (this.#sweeper.isNeeded) this.sweep();
     const changed = this.#store.tail !== this.#checkpointLsn;
     if (changed && performance.now() - this.#checkpointAtMs > CHECKPOINT_INTERVAL_MS) void this.checkpoint();
   }
@@ -120,6 +128,36 @@ export class Maintenance {
     } catch (error) {
       this.#store.fail(error);
     }
+  }
+
+  /** Sweeps removed trees in slices between requests. */
+  sweep(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    setImmediate(() => this.#sweep());
+  }
+
+  /** Resolves when nothing is left to be swept, or when that cannot go on for now. */
+  async swept(): Promise<void> {
+    if (this.#stopped || !this.#sweeper.isNeeded) return;
+    await new Promise<void>((resolve) => {
+      this.#untilSwept.push(resolve);
+      this.sweep();
+    });
+  }
+
+  #sweep(): void {
+    this.#sweeping = false;
+    try {
+      if (!this.#stopped && this.#store.isWritable && this.#sweeper.slice()) {
+        this.sweep();
+        return;
+      }
+    } catch (error) {
+      // What cannot be swept for damage has failed the store already.
+      if (isLackOfSpace(error)) this.afterLackOfSpace();
+    }
+    for (const resolve of this.#untilSwept.splice(0)) resolve();
   }
 
   /** A full disk: what the last checkpoint still holds on to may help. */

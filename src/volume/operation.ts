@@ -259,6 +259,8 @@ export interface RollbackOperation {
   readonly keep: KeptState | undefined;
   /** Paths in the volume, without slashes at their ends, that stay as they are. */
   readonly carried: readonly string[];
+  /** Everything that is newer than the snapshot is taken over, and what is not carried over is left to be swept (in-place-plan.ts). */
+  readonly isInPlace: boolean;
   /**
    * Empty for the whole volume. Otherwise only what is at this path is put into the state that it has in the snapshot; all else is
    * left alone, and `carried` is empty.

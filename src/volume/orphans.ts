@@ -3,6 +3,7 @@
  */
 import { asIno, type Ino } from '../store/units.js';
 import type { Tree } from '../tree/tree.js';
+import { Inode } from './inode.js';
 import { KIND_ORPHAN, VOLUME_OBJECT } from './items.js';
 import type { VolumeState } from './state.js';
 
@@ -16,14 +17,18 @@ export function orphansIn(tree: Tree): Ino[] {
   return orphans;
 }
 
-/** Reads the items of a tree that was opened, or that has taken the place of another. */
+/** Reads the items of a tree that was opened, or that has taken the place of another. Directories with entries are to be swept. */
 export function loadOrphans(state: VolumeState): void {
-  const { tree, orphans, savedOrphans } = state;
+  const { tree, orphans, savedOrphans, removed, unlinked } = state;
   orphans.clear();
   savedOrphans.clear();
+  removed.length = 0;
+  unlinked?.clear();
+  const inode = new Inode();
   for (const ino of orphansIn(tree)) {
     orphans.add(ino);
     savedOrphans.add(ino);
+    if (inode.load(tree, ino) && inode.entries > 0) removed.push(ino);
   }
 }
 

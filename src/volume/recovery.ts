@@ -23,6 +23,7 @@ import { decodeOperation } from './operation-codec.js';
 import { charge } from './quota-groups.js';
 import { reserveFor } from './reserve.js';
 import type { StoreState } from './state.js';
+import { Sweeper } from './sweeper.js';
 
 export interface ReplayResult {
   readonly operations: number;
@@ -121,6 +122,7 @@ export function replay(
 ): ReplayResult {
   const cut = powerLoss ? firstUncoveredBarrier(log, from) : Number.POSITIVE_INFINITY;
   const growth = new UnsyncedGrowth();
+  const sweeper = new Sweeper(state, applier);
   const { blobs } = state;
   let operations = 0;
   let end = from;
@@ -132,6 +134,7 @@ export function replay(
       growth.note(state, record.dataset, operation, record.lsn);
     }
     if (record.lsn >= cut) continue;
+    sweeper.sweepFor(record.dataset, operation);
     reserveFor(state, record.dataset, operation, PAGES_PER_OPERATION);
     if (operation.type === 'writeBlob' || operation.type === 'branchBlob') blobs.ensure(operation.blob);
     if (isAboutBlob(operation)) blobs.adopt(operation.blob);

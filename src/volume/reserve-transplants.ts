@@ -4,9 +4,11 @@
  * The plan of it is made as it will be when it is applied, but on the other tree as it is before anything in that is removed: what is
  * free there, numbers of inodes and of quota groups, is free later too, so that no less comes out than is taken.
  */
+import { CorruptionError } from '../errors/corruption.js';
 import { asIno, type Ino, ROOT_INO } from '../store/units.js';
 import { Graft } from '../tree/graft.js';
 import { LEAF_SLOT_BYTES, padded } from '../tree/page.js';
+import { InPlacePlan, Survey } from './in-place-plan.js';
 import { INODE_BYTES, Inode } from './inode.js';
 import { DIRENT_BYTES, XATTR_BYTES } from './items.js';
 import { itemsBelow } from './items-below.js';
@@ -16,7 +18,7 @@ import { pagesInUse, pagesTouched } from './pages-touched.js';
 import { entryOf, outermost, type Place, placeAt, splitPath, TYPE_DIRECTORY } from './paths.js';
 import { QUOTA_BYTES } from './quota-record.js';
 import type { StoreState, VolumeState } from './state.js';
-import { type Placement, TransplantPlan } from './transplant-plan.js';
+import { type CarryPlan, type Placement, TransplantPlan } from './transplant-plan.js';
 
 /** Bytes of a leaf that are used at least when items come in any order. */
 const LEAF_BYTES_MIN = 1000;
@@ -27,10 +29,43 @@ const ITEMS_PER_NAME = 3;
 export function pagesForTransplants(store: StoreState, operation: RollbackOperation): number {
   const volume = store.volume(operation.volume);
   const snapshot = store.volumeOf(store.catalog.require(operation.snapshot));
-  if (operation.path !== '') return new Estimate(snapshot, volume, false).pages([operation.path]);
-  const estimate = new Estimate(volume, snapshot, true);
+  const takeNumber = numbersFrom(store.counters.nextIno);
+  if (operation.path !== '') {
+    return new Estimate(snapshot, volume, new TransplantPlan(snapshot, volume, false, takeNumber)).pages([
+      operation.path,
+    ]);
+  }
+  if (operation.isInPlace) return pagesInPlace(volume, snapshot, operation.carried, takeNumber);
+  const estimate = new Estimate(volume, snapshot, new TransplantPlan(volume, snapshot, true, takeNumber));
   estimate.changed += itemsOfOrphans(snapshot);
   return estimate.pages(outermost(operation.carried));
+}
+
+/** For a name that goes: its entry, the record of the directory, and that of the inode. */
+const ITEMS_PER_LEFT_NAME = 3;
+
+function pagesInPlace(
+  volume: VolumeState,
+  snapshot: VolumeState,
+  carried: readonly string[],
+  takeNumber: () => Ino,
+): number {
+  const survey = Survey.of(volume, snapshot, carried, Number.POSITIVE_INFINITY);
+  if (survey === undefined) throw new CorruptionError('the log', 'a reset in place that cannot be');
+  const plan = new InPlacePlan(volume, survey, volume.store.counters.nextIno, takeNumber);
+  const estimate = new Estimate(volume, snapshot, plan);
+  estimate.changed += itemsOfOrphans(snapshot);
+  estimate.changed += (survey.moved.length + survey.left.length) * ITEMS_PER_LEFT_NAME;
+  return estimate.pages(outermost(carried));
+}
+
+function numbersFrom(first: Ino): () => Ino {
+  let next = first;
+  return () => {
+    const ino = next;
+    next = asIno(ino + 1);
+    return ino;
+  };
 }
 
 /** Items that go with the orphans of a snapshot. */
@@ -42,7 +77,7 @@ function itemsOfOrphans(snapshot: VolumeState): number {
 class Estimate {
   readonly #from: VolumeState;
   readonly #to: VolumeState;
-  readonly #plan: TransplantPlan;
+  readonly #plan: CarryPlan;
   /** Quota groups of the directories that are copied without what is in them. */
   readonly #alone = new Map<Ino, number>();
   readonly #inode = new Inode();
@@ -52,15 +87,10 @@ class Estimate {
   /** Items that are changed or removed. */
   changed = 0;
 
-  constructor(from: VolumeState, to: VolumeState, keepsNumbers: boolean) {
+  constructor(from: VolumeState, to: VolumeState, plan: CarryPlan) {
     this.#from = from;
     this.#to = to;
-    let { nextIno } = to.store.counters;
-    this.#plan = new TransplantPlan(from, to, keepsNumbers, () => {
-      const ino = nextIno;
-      nextIno = asIno(ino + 1);
-      return ino;
-    });
+    this.#plan = plan;
   }
 
   pages(paths: readonly string[]): number {

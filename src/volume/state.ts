@@ -25,6 +25,7 @@ import { Tree } from '../tree/tree.js';
 import { AppliedRequests } from './applied-requests.js';
 import { Catalog } from './catalog.js';
 import { type Dataset, mainVolume } from './dataset.js';
+import { InodeSet } from './inode-set.js';
 import { KIND_DIRENT, KIND_XATTR } from './items.js';
 import { releaseLeafRecords, shareLeafRecords } from './leaf-records.js';
 import { NameHash } from './name-hash.js';
@@ -163,6 +164,12 @@ export class VolumeState {
   readonly orphans = new Set<Ino>();
   /** Those of them that the tree has items for. */
   readonly savedOrphans = new Set<Ino>();
+  /** Those of them that are to be swept, directories among them with all that is in them (apply/removed-trees.ts). */
+  readonly removed: Ino[] = [];
+  /** Files that have lost a name, but not the last one, while there was something to be swept; undefined when nobody knows which. */
+  unlinked: InodeSet | undefined = new InodeSet();
+  /** Told of a file that was swept and that somebody may have open. */
+  onOrphan: ((ino: Ino) => void) | undefined;
 
   constructor(store: StoreState, dataset: Dataset) {
     this.store = store;

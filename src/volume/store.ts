@@ -9,7 +9,7 @@
 import { EIO, EROFS } from '../errors/errno.js';
 import { type Disk, DiskError } from '../store/disk.js';
 import { chooseSuperblock, FORMAT_VERSION, type Superblock, SuperblockFile } from '../store/superblock.js';
-import { asLsn, type BlobId, type DatasetId, type Ino, type Lsn, MAIN_VOLUME } from '../store/units.js';
+import { asLsn, type BlobId, type DatasetId, type Lsn, MAIN_VOLUME } from '../store/units.js';
 import { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
 import { StoreApplier } from './apply/store-applier.js';
@@ -28,7 +28,8 @@ import { NO_RECOVERY, type RecoveryReport, type StoreOptions, type StoreStatus }
 import { Reaper } from './reaper.js';
 import { barrierOf } from './recovery.js';
 import { pagesKept, reserveFor } from './reserve.js';
-import { StoreState, type VolumeState } from './state.js';
+import { StoreState } from './state.js';
+import { Sweeper } from './sweeper.js';
 import { Volume } from './volume.js';
 
 export class Store implements MaintainedStore {
@@ -41,6 +42,7 @@ export class Store implements MaintainedStore {
   readonly isSync: boolean;
   readonly #log: Log;
   readonly #applier: StoreApplier;
+  readonly sweeper: Sweeper;
   readonly #superblockFile: SuperblockFile | undefined;
   readonly #committer: Committer;
   readonly #checkpointer: Checkpointer | undefined;
@@ -89,6 +91,7 @@ export class Store implements MaintainedStore {
     this.state = new StoreState(disk, superblock, readOnly);
     this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
     this.#applier = new StoreApplier(this.state);
+    this.sweeper = new Sweeper(this.state, this.#applier, this);
     this.#committer = new Committer(
       this.#log,
       this.state.blobs,
@@ -121,7 +124,7 @@ export class Store implements MaintainedStore {
     this.#superblockFile?.syncNow();
     const { bookkeeping } = checkpointer;
     const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
-    const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
+    const orphans = this.#options.resume === true ? this.#keepOrphans() : this.#reclaimOrphans();
     if (this.#options.resume !== true) this.state.appliedRequests.clear();
     this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
     await checkpointer.run(false);
@@ -139,10 +142,12 @@ export class Store implements MaintainedStore {
       checkpointer,
       new Compactor(this.state),
       new Reaper(this.state),
+      this.sweeper,
       this.#options.log,
       this.#options.commitIntervalMs,
     );
     if (this.hasDying) this.#maintenance.reap();
+    if (this.sweeper.isNeeded) this.#maintenance.sweep();
   }
 
   get recovery(): RecoveryReport {
@@ -202,6 +207,7 @@ export class Store implements MaintainedStore {
   perform(volume: DatasetId, operation: Operation, request: number, logged?: () => void): void {
     this.assertWritable();
     try {
+      this.sweeper.sweepFor(volume, operation);
       reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + pagesKept(operation));
       this.#append(volume, operation, request);
     } catch (error) {
@@ -220,6 +226,12 @@ export class Store implements MaintainedStore {
     const barrier = barrierOf(operation);
     if (barrier !== undefined) this.#committer.addBarrier(barrier);
     this.#maintenance?.afterOperation();
+    if (operation.type === 'rollback') this.#maintenance?.sweep();
+  }
+
+  /** Resolves when no volume has removed trees any more, or when sweeping them cannot go on for now. */
+  async swept(): Promise<void> {
+    await this.#maintenance?.swept();
   }
 
   /** Gives up dying trees in the background. */
@@ -238,32 +250,15 @@ export class Store implements MaintainedStore {
     this.#log.finish();
   }
 
-  /** Removes an inode without a name that nobody uses any more. Without space for that it stays until the next mount. */
-  reclaim(volume: VolumeState, ino: Ino): void {
-    if (!volume.orphans.has(ino) || this.#readOnlyReason !== '') return;
-    try {
-      this.state.pages.reserve(PAGES_PER_OPERATION);
-    } catch (error) {
-      if (isLackOfSpace(error)) this.#maintenance?.afterLackOfSpace();
-      return;
-    }
-    try {
-      this.#applier.of(volume.dataset.id).reclaim(ino);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
   /** Removes all inodes without a name: nobody can use them any more. Returns how many there were. */
   #reclaimOrphans(): number {
-    return this.state.volumes.reduce((count, volume) => count + this.reclaimOrphans(volume), 0);
+    return this.state.volumes.reduce((count, volume) => count + this.sweeper.reclaimAll(volume), 0);
   }
 
-  /** Removes the inodes without a name of one volume, which nobody can use. Returns how many there were. */
-  reclaimOrphans(volume: VolumeState): number {
-    const orphans = [...volume.orphans];
-    for (const ino of orphans) this.reclaim(volume, ino);
-    return orphans.length;
+  /** Programs may go on with files that were open before. */
+  #keepOrphans(): number {
+    for (const volume of this.state.volumes) volume.unlinked = undefined;
+    return 0;
   }
 
   /** Whether a request that is sent again, after the process before this one died, had been applied. */

@@ -85,6 +85,12 @@ interface Run {
   readonly inodes: Ino[];
 }
 
+/** What `Transplant` has to know of a plan. */
+export type CarryPlan = Pick<
+  TransplantPlan,
+  'add' | 'addAlone' | 'finish' | 'ranges' | 'changes' | 'copies' | 'entries' | 'quotas' | 'usage' | 'places' | 'bytes'
+>;
+
 export class TransplantPlan {
   readonly #from: VolumeState;
   readonly #to: VolumeState;

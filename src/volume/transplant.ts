@@ -1,6 +1,7 @@
 /**
  * Copies what is at some paths from one tree to the same paths of another, sharing all names and data: how a reset carries over what
- * persists, and how one subtree is rolled back. transplant-plan.ts decides what keeps its number, and what is shared.
+ * persists, and how one subtree is rolled back. A plan decides what keeps its number, and what is shared (transplant-plan.ts, and for
+ * resets of much in-place-plan.ts).
  *
  * Names and small files are records that know the inode they were made for (arena.ts): an inode that got a new number is marked as
  * transplanted, and its records then belong to another inode by their own account.
@@ -20,12 +21,12 @@ import { entryOf, outermost, type Place, resolvePath, splitPath, TYPE_DIRECTORY 
 import { charge, insertQuota } from './quota-groups.js';
 import type { RecordKind } from './record-references.js';
 import type { VolumeState } from './state.js';
-import { type ItemCopy, type Placement, type RecordChange, TransplantPlan } from './transplant-plan.js';
+import type { CarryPlan, ItemCopy, Placement, RecordChange } from './transplant-plan.js';
 
 export class Transplant {
   readonly #from: VolumeState;
   readonly #to: VolumeState;
-  readonly #plan: TransplantPlan;
+  readonly #plan: CarryPlan;
   /** Removes an inode that has lost its last name. */
   readonly #remove: (ino: Ino) => void;
   readonly #inode = new Inode();
@@ -33,15 +34,11 @@ export class Transplant {
   #isAtItem = false;
   readonly #countRecord = (record: RecordKind, number: number): void => this.#to.store.references.add(record, number);
 
-  constructor(from: VolumeState, to: VolumeState, keepsNumbers: boolean, remove: (ino: Ino) => void) {
+  constructor(from: VolumeState, to: VolumeState, plan: CarryPlan, remove: (ino: Ino) => void) {
     this.#from = from;
     this.#to = to;
+    this.#plan = plan;
     this.#remove = remove;
-    this.#plan = new TransplantPlan(from, to, keepsNumbers, () => {
-      const ino = to.store.counters.nextIno;
-      to.store.takeIno(ino);
-      return ino;
-    });
   }
 
   /**

@@ -67,7 +67,7 @@ export class Volume {
 
   /** Removes an inode without a name that nobody uses any more. Without space for that it stays until the next mount. */
   reclaim(ino: Ino): void {
-    if (this.#ownReadOnlyReason === '') this.store.reclaim(this.state, ino);
+    if (this.#ownReadOnlyReason === '') this.store.sweeper.reclaim(this.state, ino);
   }
 
   /** Whether a request that is sent again, after the process before this one died, had been applied. */

@@ -18,6 +18,7 @@ import { DataChanges } from './data.js';
 import { loadInode } from './load.js';
 import { NameChanges } from './names.js';
 import { QuotaChanges } from './quotas.js';
+import { RemovedTrees } from './removed-trees.js';
 
 /** More pages than any operation can take: a directory with two access control lists changes at most nine items. */
 export const PAGES_PER_OPERATION = 176;
@@ -28,6 +29,7 @@ export class Applier {
   readonly #attributes: AttributeChanges;
   readonly #data: DataChanges;
   readonly #quotas: QuotaChanges;
+  readonly removedTrees: RemovedTrees;
   readonly #inode = new Inode();
 
   constructor(state: VolumeState) {
@@ -36,6 +38,7 @@ export class Applier {
     this.#attributes = new AttributeChanges(state);
     this.#data = new DataChanges(state);
     this.#quotas = new QuotaChanges(state);
+    this.removedTrees = new RemovedTrees(state, (ino) => this.reclaim(ino));
   }
 
   apply(operation: FileOperation): void {

@@ -1,10 +1,12 @@
 /**
  * Applies the operations on volumes and snapshots. Each takes the time of a few changes to trees, however many files there are;
- * only what is carried over in a rollback takes time by its number of files.
+ * only what is carried over in a rollback takes time by its number of files, unless that is done in place.
  */
-import { asPageNumber, type DatasetId, NO_ADDRESS } from '../../store/units.js';
+import { CorruptionError } from '../../errors/corruption.js';
+import { asPageNumber, type DatasetId, type Ino, NO_ADDRESS } from '../../store/units.js';
 import { Tree } from '../../tree/tree.js';
 import type { Dataset, DatasetType, PropertyValues } from '../dataset.js';
+import { InPlacePlan, Survey } from '../in-place-plan.js';
 import type { Timestamp } from '../inode.js';
 import type {
   AdoptOperation,
@@ -15,10 +17,11 @@ import type {
   KeptState,
   RollbackOperation,
 } from '../operation.js';
-import { loadOrphans, saveOrphans } from '../orphans.js';
+import { loadOrphans, orphansIn, saveOrphans } from '../orphans.js';
 import { insertRootDirectory } from '../root-directory.js';
 import { type StoreState, VolumeState } from '../state.js';
 import { Transplant } from '../transplant.js';
+import { type CarryPlan, TransplantPlan } from '../transplant-plan.js';
 import { Applier } from './applier.js';
 
 const millisecondsOf = ({ seconds, nanoseconds }: Timestamp): number =>
@@ -186,10 +189,40 @@ export class DatasetChanges {
     // Nobody can have them open, and whether one that is long gone is still in the snapshot depends on when the log is replayed: the
     // numbers of what is carried over must not.
     for (const ino of [...state.orphans]) applier.reclaim(ino);
-    const transplant = new Transplant(replaced, state, true, (ino) => applier.reclaim(ino));
-    transplant.carry(operation.carried, operation.time);
+    const plan = this.#planOf(operation, replaced, state);
+    new Transplant(replaced, state, plan, (ino) => applier.reclaim(ino)).carry(operation.carried, operation.time);
+    if (plan instanceof InPlacePlan) this.#leaveBehind(plan.survey, replaced, applier, state);
     volume.root = state.tree.root;
     catalog.save(volume);
+  }
+
+  readonly #takeNumber = (): Ino => {
+    const ino = this.#state.counters.nextIno;
+    this.#state.takeIno(ino);
+    return ino;
+  };
+
+  #planOf({ isInPlace, carried }: RollbackOperation, replaced: VolumeState, state: VolumeState): CarryPlan {
+    if (!isInPlace) return new TransplantPlan(replaced, state, true, this.#takeNumber);
+    const survey = Survey.of(replaced, state, carried, Number.POSITIVE_INFINITY);
+    if (survey === undefined) throw new CorruptionError('the log', 'a reset in place that cannot be');
+    return new InPlacePlan(replaced, survey, this.#state.counters.nextIno, this.#takeNumber);
+  }
+
+  /** What a reset in place has taken over with the rest loses its names, and so comes to be swept. */
+  #leaveBehind(
+    { moved, left, first }: Survey,
+    replaced: VolumeState,
+    { removedTrees }: Applier,
+    state: VolumeState,
+  ): void {
+    for (const { directory, minor } of moved) removedTrees.takeName(directory, minor);
+    for (const { ino, directory, minor } of left) removedTrees.dropName(ino, directory, minor);
+    for (const ino of orphansIn(replaced.tree)) {
+      if (ino < first) continue;
+      state.orphans.add(ino);
+      state.removed.push(ino);
+    }
   }
 
   #changeView(volume: Dataset, { view }: RollbackOperation | AdoptOperation): void {
@@ -215,7 +248,8 @@ export class DatasetChanges {
       this.#keepOrGiveUp(operation.keep, volume, operation.time);
     }
     const applier = new Applier(state);
-    new Transplant(snapshot, state, false, (ino) => applier.reclaim(ino)).carry([operation.path], operation.time);
+    const plan = new TransplantPlan(snapshot, state, false, this.#takeNumber);
+    new Transplant(snapshot, state, plan, (ino) => applier.reclaim(ino)).carry([operation.path], operation.time);
     volume.root = state.tree.root;
     catalog.save(volume);
   }

@@ -124,7 +124,9 @@ export class NameChanges {
     }
     inode.setCtime(time);
     inode.store(this.#state.tree);
-    if (inode.nlink === 0) this.#state.orphans.add(ino);
+    const { orphans, removed, unlinked } = this.#state;
+    if (inode.nlink === 0) orphans.add(ino);
+    else if (removed.length > 0) unlinked?.add(ino);
     return directory;
   }
 

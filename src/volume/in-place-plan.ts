@@ -1,0 +1,204 @@
+/**
+ * Resetting in place: carrying over what persists without a look at each file of it.
+ *
+ * Inode numbers are never given out twice in a store. All inodes that a volume has made since a snapshot therefore lie beyond those of the
+ * snapshot, side by side, and can be taken over as they are, whether they persist or not (tree/graft.ts): from the snapshot comes what is
+ * below. The paths that persist get their names, and what else the old directories led to is left behind without one, whole trees
+ * of it, to be swept away later (apply/removed-trees.ts).
+ *
+ * This takes time by the number of paths, of inodes that the snapshot has, and of names that its directories have got since. It is only
+ * possible as long as the inodes that the snapshot has are where they were (`Survey`).
+ */
+import { CorruptionError } from '../errors/corruption.js';
+import { asIno, type Ino, ROOT_INO } from '../store/units.js';
+import type { ObjectRange } from '../tree/graft.js';
+import { entriesOf } from './directory-entries.js';
+import { Inode } from './inode.js';
+import { KIND_INODE } from './items.js';
+import { isDirectory } from './mode.js';
+import { outermost, type Place, placeAt, resolvePath, TYPE_DIRECTORY } from './paths.js';
+import { allQuotas, countedBytes } from './quota-groups.js';
+import type { VolumeState } from './state.js';
+import type {
+  CarryPlan,
+  CopiedQuota,
+  EntryChange,
+  ItemCopy,
+  Placement,
+  RecordChange,
+  Usage,
+} from './transplant-plan.js';
+
+/** An entry of a directory, and what it leads to. */
+export interface Name extends Place {
+  readonly directory: Ino;
+}
+
+/** An inode that the snapshot has, as the volume has it now. */
+interface OlderInode {
+  readonly parent: Ino;
+  readonly isDirectory: boolean;
+  readonly bytes: number;
+}
+
+const nameKey = (directory: Ino, minor: number): string => `${directory}/${minor}`;
+
+/** What becomes of the inodes of a volume that is reset in place. */
+export class Survey {
+  readonly #from: VolumeState;
+  readonly #older = new Map<Ino, OlderInode>();
+  readonly #paths: ReadonlySet<Ino>;
+  readonly #carriedNames = new Set<string>();
+  /** The snapshot has no inode from this number on. */
+  first = asIno(ROOT_INO + 1);
+  /** Inodes that the snapshot has too and that persist, in ascending order. */
+  readonly kept: Ino[] = [];
+  /** What the others take that the snapshot has too, or once had. */
+  readonly gone: Usage = { inodes: 0, bytes: 0 };
+  /** Names of paths that persist, in directories that do not. */
+  readonly moved: Name[] = [];
+  /** Names, in directories that the snapshot has, of what is left behind. */
+  readonly left: Name[] = [];
+
+  /**
+   * Surveys a volume that is to be reset to a snapshot; undefined when an inode of the snapshot is not where it was, has several names, or
+   * counts for the quota of a directory, or when more than `max` inodes or names have to be looked at. What is in use without a name
+   * makes no difference: replaying the log may find more of that.
+   */
+  static of(from: VolumeState, to: VolumeState, carried: readonly string[], max: number): Survey | undefined {
+    if (allQuotas(from.tree).length + allQuotas(to.tree).length > 0) return undefined;
+    const survey = new Survey(from, outermost(carried));
+    return survey.#compare(to, max) && survey.#decide(max) ? survey : undefined;
+  }
+
+  private constructor(from: VolumeState, carried: readonly string[]) {
+    this.#from = from;
+    const paths = new Set<Ino>();
+    for (const path of carried) {
+      const place = placeAt(from, path);
+      const directory = resolvePath(from, path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+      if (place === undefined || directory === undefined) continue;
+      paths.add(place.ino);
+      this.#carriedNames.add(nameKey(directory, place.minor));
+      this.moved.push({ ...place, directory });
+    }
+    this.#paths = paths;
+  }
+
+  /** Looks at the inodes that both have. Returns whether all are where they were. */
+  #compare(to: VolumeState, max: number): boolean {
+    const places = new Map<Ino, Pick<Inode, 'parent' | 'nameMinor'>>();
+    for (const { ino, nlink, mode, parent, nameMinor } of inodesOf(to, Number.POSITIVE_INFINITY)) {
+      if (nlink === 0) continue;
+      if (places.size >= max || (nlink > 1 && !isDirectory(mode))) return false;
+      places.set(ino, { parent, nameMinor });
+      this.first = asIno(ino + 1);
+    }
+    for (const inode of inodesOf(this.#from, this.first)) {
+      const { ino, parent, nlink } = inode;
+      const bytes = countedBytes(inode);
+      if (nlink === 0) {
+        this.#goes(bytes);
+        continue;
+      }
+      const before = places.get(ino);
+      if (before?.parent !== parent || before.nameMinor !== inode.nameMinor) return false;
+      if (nlink > 1 && !isDirectory(inode.mode)) return false;
+      this.#older.set(ino, { parent, isDirectory: isDirectory(inode.mode), bytes });
+    }
+    return true;
+  }
+
+  #goes(bytes: number): void {
+    this.gone.inodes++;
+    this.gone.bytes += bytes;
+  }
+
+  /** Decides what persists. Returns whether that were not too many names. */
+  #decide(max: number): boolean {
+    for (const [ino, inode] of this.#older) {
+      if (this.#persists(ino)) {
+        this.kept.push(ino);
+        continue;
+      }
+      this.#goes(inode.bytes);
+      if (!inode.isDirectory) continue;
+      for (const entry of entriesOf(this.#from.tree, ino)) {
+        if (entry.ino < this.first || this.#carriedNames.has(nameKey(ino, entry.minor))) continue;
+        this.left.push({ ...entry, directory: ino });
+        if (this.left.length > max) return false;
+      }
+    }
+    const isNewer = ({ directory }: Name): boolean => directory >= this.first;
+    this.moved.splice(0, this.moved.length, ...this.moved.filter(isNewer));
+    return true;
+  }
+
+  /** Whether an inode that the snapshot has is at a path that persists. */
+  #persists(ino: Ino): boolean {
+    let above = ino;
+    // No further than there are directories: damage may have made a circle of them.
+    for (let depth = 0; depth <= this.#older.size && above !== ROOT_INO; depth++) {
+      if (this.#paths.has(above)) return true;
+      above = this.#older.get(above)?.parent ?? ROOT_INO;
+    }
+    return false;
+  }
+}
+
+/** The inodes of a tree below a number, in ascending order; one object that changes. */
+function* inodesOf({ tree }: VolumeState, end: number): Generator<Inode> {
+  const inode = new Inode();
+  for (let from = 1; tree.seek(from, KIND_INODE, 0) && tree.object < end; from = inode.ino + 1) {
+    const ino = asIno(tree.object);
+    if (!tree.isAt(ino, KIND_INODE)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    inode.read(tree, ino);
+    yield inode;
+  }
+}
+
+/** A plan as TransplantPlan is one (see there for what it says), for a reset in place. */
+export class InPlacePlan implements CarryPlan {
+  readonly #from: VolumeState;
+  readonly #takeNumber: () => Ino;
+  readonly #inode = new Inode();
+  readonly survey: Survey;
+
+  readonly ranges: ObjectRange[] = [];
+  readonly changes = new Map<Ino, RecordChange>();
+  readonly copies: ItemCopy[] = [];
+  readonly entries: EntryChange[] = [];
+  readonly quotas = new Map<number, CopiedQuota>();
+  readonly usage: Map<number, Usage>;
+  readonly places = 0;
+  readonly bytes = 0;
+
+  /** `end`: no inode of the volume has this number or one above. Those of copies are. */
+  constructor(from: VolumeState, survey: Survey, end: Ino, takeNumber: () => Ino) {
+    this.#from = from;
+    this.#takeNumber = takeNumber;
+    this.survey = survey;
+    const { inodes, dataBytes } = from.dataset;
+    this.usage = new Map([[0, { inodes: inodes - survey.gone.inodes, bytes: dataBytes - survey.gone.bytes }]]);
+    for (const ino of survey.kept) this.ranges.push({ from: ino, to: ino + 1 });
+    this.ranges.push({ from: survey.first, to: end });
+  }
+
+  add({ ino, type }: Place, { parent, minor }: Placement): Ino {
+    if (!this.#inode.load(this.#from.tree, ino)) throw new CorruptionError(`inode ${ino}`, 'missing');
+    const { nlink, mode } = this.#inode;
+    if (isDirectory(mode) !== (type === TYPE_DIRECTORY)) throw new CorruptionError(`inode ${ino}`, 'of another type');
+    this.changes.set(ino, { parent, minor, group: 0, nlink });
+    return ino;
+  }
+
+  /** The directory itself is left behind. */
+  addAlone(source: Ino, placement: Placement): ItemCopy {
+    this.usage.get(0)!.inodes++;
+    return { source, ino: this.#takeNumber(), change: { ...placement, group: 0, nlink: 2 } };
+  }
+
+  finish(): void {
+    // The survey has decided it all.
+  }
+}
