@@ -119,7 +119,7 @@ export class FileData {
 
   /** Throws EDQUOT when a file may not grow to `size`. */
   #assertRoom(inode: Inode, size: number): void {
-    assertRoom(this.#volume.state, inode.quotaGroup, size - inode.size, 0);
+    assertRoom(this.#volume, inode.quotaGroup, size - inode.size, 0);
   }
 
   /** Does what takes space for a blob. When there is none, the volume gives back what it can, for later attempts. */

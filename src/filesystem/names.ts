@@ -117,7 +117,7 @@ export class Names {
     const volume = this.#volume;
     const ino = volume.nextIno;
     const { uid, request } = caller;
-    assertRoom(volume.state, directory.quotaGroup, 0, 1);
+    assertRoom(volume, directory.quotaGroup, 0, 1);
     const inherited = inheritPermissions(this.#xattrs, directory, mode, caller);
     const time = volume.now();
     const place = { ino, parent, directory: directory.ino, name };

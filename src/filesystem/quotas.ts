@@ -8,12 +8,23 @@ import { EDQUOT } from '../errors/errno.js';
 import { quotaOfGroup } from '../volume/quota-groups.js';
 import { NO_LIMIT } from '../volume/quota-record.js';
 import type { VolumeState } from '../volume/state.js';
+import type { Volume } from '../volume/volume.js';
 import { volumeLimits } from '../volume/volume-quota.js';
 import type { FileSystemStatistics } from './operations.js';
 
-/** Throws EDQUOT unless an inode of this quota group may take so much more. */
-export function assertRoom({ tree, dataset }: VolumeState, group: number, bytes: number, inodes: number): void {
+/** Throws EDQUOT unless an inode of this quota group may take so much more, once everything is gone that was removed before. */
+export function assertRoom({ state, store }: Volume, group: number, bytes: number, inodes: number): void {
   if (bytes <= 0 && inodes <= 0) return;
+  try {
+    assertRoomNow(state, group, bytes, inodes);
+  } catch (error) {
+    if (state.removed.length === 0) throw error;
+    store.sweeper.sweepAll(state);
+    assertRoomNow(state, group, bytes, inodes);
+  }
+}
+
+function assertRoomNow({ tree, dataset }: VolumeState, group: number, bytes: number, inodes: number): void {
   const limits = volumeLimits(dataset);
   if (exceeds(dataset.dataBytes, bytes, limits.bytes) || exceeds(dataset.inodes, inodes, limits.inodes)) throw EDQUOT;
   if (group === 0) return;

@@ -8,6 +8,7 @@ import { Connection } from '../fuse/connection.js';
 import { kernelHasEpochs } from '../fuse/kernel-version.js';
 import { Session, type SessionEnd } from '../fuse/session.js';
 import type { FuseNative } from '../fuse-native/package.js';
+import type { Ino } from '../store/units.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
 import type { ServedDataset } from './control-protocol.js';
@@ -80,7 +81,8 @@ export class ServedMount {
     }
     // What the former process had given up since its last checkpoint is there again.
     if (mount.dataset.type === 'volume') {
-      void session.reconsider([...store.store.state.volumeOf(mount.dataset).orphans]);
+      const orphans = [...store.store.state.volumeOf(mount.dataset).orphans];
+      void session.reconsider(orphans.map((ino) => namespace.nodeOf(ino)));
     }
     return mount;
   }
@@ -161,6 +163,11 @@ export class ServedMount {
   /** The volume is about to get another tree. */
   beforeReplacing(): void {
     if (!kernelHasEpochs()) this.#rootNames = rootNames(this.#namespace);
+  }
+
+  /** A file has lost its last name without a program having taken it away: if none has it open, it goes. */
+  orphaned(ino: Ino): void {
+    void this.#transport.reconsider([this.#namespace.nodeOf(ino)]);
   }
 
   /** There is, or is no more, a snapshot of a name. */

@@ -118,6 +118,11 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.scrub = new StoreScrub(store.store.state, store.log);
     const { state } = store.store;
     state.onReplacing = (volume) => this.#mountOf(volume)?.beforeReplacing();
+    state.onOrphan = (volume, ino) => {
+      const mount = this.#mountOf(volume);
+      mount?.orphaned(ino);
+      return mount !== undefined;
+    };
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
     this.#schedule = new Schedule(store.store, store.log, (volume) => this.flush(volume));
     this.ended = new Promise((resolve) => {

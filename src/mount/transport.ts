@@ -8,6 +8,7 @@ import { FailureLog } from '../fuse/failure-log.js';
 import type { MountOptions } from '../fuse/mount-options.js';
 import type { Session, SessionEnd } from '../fuse/session.js';
 import type { FuseNative } from '../fuse-native/package.js';
+import type { Ino } from '../store/units.js';
 import type { Logger } from './log.js';
 import type { TransportName } from './mount-request.js';
 
@@ -21,6 +22,8 @@ export interface Transport {
   stop(): Promise<SessionEnd>;
   /** Tells the kernel that something is no more as it knows it (fuse/notify.ts). Resolves with the positive errno, 0 for none. */
   notify(notification: Uint8Array): Promise<number>;
+  /** Gives up those of some nodes without a name which nobody uses any more. */
+  reconsider(nodes: Iterable<Ino>): Promise<void>;
   /** How many requests of each kind there were so far, by the protocol's name; empty over fuse-native, where libfuse takes them. */
   requests(): Readonly<Record<string, number>>;
   /** Lets go of the kernel, once `ended` has resolved: whoever still waits for an answer gets ENOTCONN. */
@@ -33,6 +36,7 @@ export const kernelTransport = (connection: Connection, session: Session): Trans
   ended: session.ended,
   stop: () => session.stop(),
   notify: (notification) => session.notify(notification),
+  reconsider: (nodes) => session.reconsider(nodes),
   requests: () => session.trace.report(),
   close: () => connection.close(),
 });
@@ -63,6 +67,8 @@ export async function startFuseNative(
     stop: () => session.stop(),
     // Libfuse 2 is given no way: what the kernel knows, it believes for a second.
     notify: () => Promise.resolve(0),
+    // They go when they are closed, or with the mount.
+    reconsider: () => Promise.resolve(),
     requests: () => ({}),
     // libfuse has closed it, or does so when this process ends.
     close: () => undefined,

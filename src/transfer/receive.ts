@@ -171,6 +171,7 @@ class Reception {
     const target = this.#target;
     if (target === undefined || this.#options.force) return;
     await this.#mounts.flush(target.id);
+    await this.#store.swept();
     const [before, now] = [new PinnedTree(this.#store, base), new PinnedTree(this.#store, target)];
     try {
       const first = await compareStates(before, now).next();

@@ -11,7 +11,8 @@
  *   inode    EXTENT      0                    address of the data in the packs, 8 bytes
  *   inode    PART        last chunk           chunks of the file that are in another blob than its own: that blob, and how many
  *                                             chunks of 64 KiB up to this one: 12 bytes
- *   0        ORPHAN      inode                empty: an inode without a name, whose last user may still be there
+ *   0        ORPHAN      inode                empty: an inode without a name, whose last user may still be there; a directory that
+ *                                             has entries is a removed tree, to be swept (apply/removed-trees.ts)
  *   0        QUOTA       group                a directory's quota, and what its group uses (quota-record.ts), 40 bytes
  *
  * The catalog is the tree that says which volumes and snapshots there are, and keeps what belongs to the store as a whole:

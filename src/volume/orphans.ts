@@ -4,6 +4,7 @@
 import { asIno, type Ino } from '../store/units.js';
 import type { Tree } from '../tree/tree.js';
 import { Inode } from './inode.js';
+import { InodeSet } from './inode-set.js';
 import { KIND_ORPHAN, VOLUME_OBJECT } from './items.js';
 import type { VolumeState } from './state.js';
 
@@ -19,11 +20,11 @@ export function orphansIn(tree: Tree): Ino[] {
 
 /** Reads the items of a tree that was opened, or that has taken the place of another. Directories with entries are to be swept. */
 export function loadOrphans(state: VolumeState): void {
-  const { tree, orphans, savedOrphans, removed, unlinked } = state;
+  const { tree, orphans, savedOrphans, removed } = state;
   orphans.clear();
   savedOrphans.clear();
   removed.length = 0;
-  unlinked?.clear();
+  state.unlinked = new InodeSet();
   const inode = new Inode();
   for (const ino of orphansIn(tree)) {
     orphans.add(ino);

@@ -65,6 +65,7 @@ export class Quotas {
    */
   async set(volume: Dataset, path: string, changes: Partial<QuotaLimits>): Promise<void> {
     for (const limit of [changes.bytes, changes.inodes]) checkLimit(limit);
+    if (this.#store.sweeper.isNeeded) await this.#store.swept();
     const state = this.#store.state.volumeOf(volume);
     const inode = this.#directory(state, path);
     const known = quotaOn(state.tree, inode);

@@ -58,6 +58,11 @@ export class StoreState {
   readonly pinned: PageNumber[] = [];
   /** Told before a volume gets another tree. */
   onReplacing: ((volume: DatasetId) => void) | undefined;
+  /**
+   * Told of a file in a removed tree that has lost its last name, and that somebody may have opened by another. Returns whether its volume
+   * is mounted: who serves the mount gives the file up when nobody has it open.
+   */
+  onOrphan: ((volume: DatasetId, ino: Ino) => boolean) | undefined;
   /** Where datasets are mounted: what is must not be destroyed. Kept by whoever serves the mounts. */
   readonly mounted: { readonly dataset: DatasetId; readonly mountPoint: string }[] = [];
   readonly #volumes = new Map<DatasetId, VolumeState>();
@@ -168,8 +173,6 @@ export class VolumeState {
   readonly removed: Ino[] = [];
   /** Files that have lost a name, but not the last one, while there was something to be swept; undefined when nobody knows which. */
   unlinked: InodeSet | undefined = new InodeSet();
-  /** Told of a file that was swept and that somebody may have open. */
-  onOrphan: ((ino: Ino) => void) | undefined;
 
   constructor(store: StoreState, dataset: Dataset) {
     this.store = store;

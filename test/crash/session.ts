@@ -334,6 +334,8 @@ export class Session implements Past {
       keepAs: step.keep,
       carried: step.op === 'reset' ? [step.path] : [],
       path: step.op === 'restore' ? step.path : '',
+      // In place wherever that is possible.
+      copiedMax: 0,
     });
     // The outcome of carrying something over is taken from the volume; that it is there wholly or not at all is what is checked.
     if (step.op !== 'rollback') this.states[index] = await readStore(this.store);

@@ -27,7 +27,7 @@ export async function readStore(store: Store): Promise<State> {
   return new State(await readVolume(store.main), snapshots, clones);
 }
 
-/** Reads everything that has a name. */
+/** Reads everything that has a name; with the names that it can be seen by, while there are others that are to be swept. */
 async function readVolume(volume: Volume): Promise<Map<number, ModelInode>> {
   const filesystem = new FileSystem(volume, { atime: 'noatime' });
   const inodes = new Map<number, ModelInode>();
@@ -38,7 +38,15 @@ async function readVolume(volume: Volume): Promise<Map<number, ModelInode>> {
     inodes.set(number, inode);
     waiting.push(...inode.entries.values());
   }
-  return inodes;
+  return volume.state.removed.length > 0 ? withNamesCounted(inodes) : inodes;
+}
+
+function withNamesCounted(inodes: Map<number, ModelInode>): Map<number, ModelInode> {
+  const children = [...inodes.values()].flatMap(({ entries }) => [...entries.values()]);
+  const names = (ino: number): number => children.filter((child) => child === ino).length;
+  const counted = (inode: ModelInode): ModelInode =>
+    inode.type === 'directory' ? inode : { ...inode, nlink: names(inode.ino) };
+  return new Map([...inodes].map(([ino, inode]) => [ino, counted(inode)]));
 }
 
 async function readInode(volume: Volume, filesystem: FileSystem, number: number): Promise<ModelInode> {

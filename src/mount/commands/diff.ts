@@ -72,6 +72,7 @@ export const diffStates: StoreCommand<DiffArgs, DiffResult> = async (args, conte
     args.after === undefined ? store.state.catalog.require(earlier.volume) : stateNamed(args.after, context);
   await flushed(earlier, context);
   await flushed(later, context);
+  await store.swept();
   const before = new PinnedTree(store, earlier);
   const after = new PinnedTree(store, later);
   let changes = 0;

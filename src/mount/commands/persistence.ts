@@ -86,6 +86,7 @@ export const persistenceStatus: StoreCommand<
   const blank = new PinnedTree(store, blankOf(datasets, volume, args.to));
   try {
     await mounts.flush(volume.id);
+    await store.swept();
     const live = new PinnedTree(store, volume);
     try {
       const vanishing = new Vanishing(rules.map(({ path }) => path));

@@ -216,8 +216,8 @@ export class DatasetChanges {
     { removedTrees }: Applier,
     state: VolumeState,
   ): void {
-    for (const { directory, minor } of moved) removedTrees.takeName(directory, minor);
-    for (const { ino, directory, minor } of left) removedTrees.dropName(ino, directory, minor);
+    for (const name of moved) removedTrees.takeName(name, name.directory);
+    for (const name of left) removedTrees.leave(name, name.directory);
     for (const ino of orphansIn(replaced.tree)) {
       if (ino < first) continue;
       state.orphans.add(ino);

@@ -11,7 +11,7 @@ import { asIno, type Ino } from '../../store/units.js';
 import { Inode } from '../inode.js';
 import { KIND_DIRENT, readU64 } from '../items.js';
 import { isDirectory } from '../mode.js';
-import { TYPE_DIRECTORY } from '../paths.js';
+import { type Place, TYPE_DIRECTORY } from '../paths.js';
 import type { VolumeState } from '../state.js';
 import { loadInode } from './load.js';
 
@@ -26,67 +26,84 @@ export class RemovedTrees {
     this.#reclaim = reclaim;
   }
 
-  /** Takes one name away, or one inode without a name, from the trees in `removed`. Returns whether there is more. */
-  step(): boolean {
+  /**
+   * Takes up to `names` names away, all in one directory, or one inode without a name, from the trees in `removed`. Returns whether
+   * there is more.
+   */
+  step(names: number): boolean {
     const { removed, orphans } = this.#state;
     const ino = removed.at(-1);
     if (ino === undefined) return false;
     if (!orphans.has(ino)) {
       removed.pop();
     } else if (loadInode(this.#state, this.#inode, ino).entries > 0) {
-      this.#takeFirstName(ino);
+      for (const entry of this.#firstNames(ino, names)) this.#sweepName(entry, ino);
     } else {
       removed.pop();
-      this.#give(ino);
+      this.#reclaim(ino);
     }
+    if (removed.length === 0) this.#state.unlinked?.clear();
     return removed.length > 0;
   }
 
-  /** An inode without a name goes, unless somebody may have opened it by a name that was no part of the tree. */
-  #give(ino: Ino): void {
-    const { unlinked, onOrphan, removed } = this.#state;
-    const isDoubtful = unlinked === undefined || unlinked.has(ino);
-    if (removed.length === 0) unlinked?.clear();
-    if (isDoubtful && onOrphan !== undefined && !isDirectory(this.#inode.mode)) onOrphan(ino);
-    else this.#reclaim(ino);
-  }
-
-  #takeFirstName(directory: Ino): void {
+  #firstNames(directory: Ino, count: number): Place[] {
     const { tree } = this.#state;
-    if (!tree.seek(directory, KIND_DIRENT, 0) || !tree.isAt(directory, KIND_DIRENT)) {
-      throw new CorruptionError(`inode ${directory}`, 'an entry is missing');
+    const found: Place[] = [];
+    for (let more = tree.seek(directory, KIND_DIRENT, 0); found.length < count; more = tree.next()) {
+      if (!more || !tree.isAt(directory, KIND_DIRENT)) break;
+      const { words, valueWord, minor } = tree;
+      found.push({ ino: asIno(readU64(words, valueWord)), minor, type: words[valueWord + 4] });
     }
-    const { minor } = tree;
-    this.dropName(asIno(readU64(tree.words, tree.valueWord)), directory, minor);
-    this.takeName(directory, minor);
+    if (found.length === 0) throw new CorruptionError(`inode ${directory}`, 'an entry is missing');
+    return found;
   }
 
   /** Takes an entry away from a directory. What it leads to is not changed. */
-  takeName(directory: Ino, minor: number): void {
+  takeName({ minor, type }: Place, directory: Ino): void {
     const { tree, strings, entries } = this.#state;
     if (!tree.modify(directory, KIND_DIRENT, minor)) {
       throw new CorruptionError(`inode ${directory}`, 'an entry is missing');
     }
-    const wasDirectory = tree.words[tree.valueWord + 4] === TYPE_DIRECTORY;
     strings.release(entries.nameAddress());
     tree.remove(directory, KIND_DIRENT, minor);
     const inode = loadInode(this.#state, this.#inode, directory);
     inode.entries--;
-    if (wasDirectory && inode.nlink > 0) inode.nlink--;
+    if (type === TYPE_DIRECTORY && inode.nlink > 0) inode.nlink--;
     inode.store(tree);
   }
 
-  /** An inode loses a name. With the last one it comes to be swept, a directory with all that is in it. */
-  dropName(ino: Ino, directory: Ino, minor: number): void {
+  /** What an entry leads to loses that name. With the last one it comes to be swept, a directory with all that is in it. */
+  leave(entry: Place, directory: Ino): void {
+    const { ino } = entry;
+    if (this.#dropName(entry, directory)) this.#state.removed.push(ino);
+  }
+
+  #sweepName(entry: Place, directory: Ino): void {
+    const { ino, type } = entry;
+    if (this.#dropName(entry, directory)) {
+      if (type === TYPE_DIRECTORY) this.#state.removed.push(ino);
+      else if (!this.#isLeftOpen(ino)) this.#reclaim(ino);
+    }
+    this.takeName(entry, directory);
+  }
+
+  /** What an entry leads to loses that name. Returns whether it was the last. */
+  #dropName({ ino, minor }: Place, directory: Ino): boolean {
+    const { orphans, tree } = this.#state;
     const inode = loadInode(this.#state, this.#inode, ino);
     inode.nlink = isDirectory(inode.mode) ? 0 : inode.nlink - 1;
     if (inode.nlink === 0 || (inode.parent === directory && inode.nameMinor === minor)) {
       inode.parent = asIno(0);
       inode.nameMinor = 0;
     }
-    inode.store(this.#state.tree);
-    if (inode.nlink > 0) return;
-    this.#state.orphans.add(ino);
-    this.#state.removed.push(ino);
+    inode.store(tree);
+    if (inode.nlink === 0) orphans.add(ino);
+    return inode.nlink === 0;
+  }
+
+  /** Whether somebody may have opened a file without a name, by one that was no part of the trees, and has been told to look after it. */
+  #isLeftOpen(ino: Ino): boolean {
+    const { unlinked, store, dataset } = this.#state;
+    return (unlinked === undefined || unlinked.has(ino)) && store.onOrphan?.(dataset.id, ino) === true;
   }
 }
