@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { ChangeReport } from '../mount/commands/diff.js';
 import { changeLine, DiffStat, patchOf, statLine } from './diff-lines.js';
 import { EXIT_OF_DIFF } from './exit-codes.js';
-import { endWhenNobodyReads, printError } from './output.js';
+import { printError } from './output.js';
 import { onStore, TARGET, TARGET_MEANING } from './store-commands.js';
 
 const HELP = `
@@ -55,7 +55,6 @@ export function diffCommand(): Command {
 /** Returns whether there are changes. */
 async function show(target: string, before: string, after: string | undefined, options: DiffOptions): Promise<boolean> {
   const { path, patch = false, json = false, stat = false } = options;
-  endWhenNobodyReads();
   const changes: ChangeReport[] = [];
   const totals = new DiffStat();
   const output = async (line: string): Promise<void> => {

@@ -9,7 +9,7 @@ import { diffCommand } from './diff.js';
 import { EXIT, exitCodeHelp } from './exit-codes.js';
 import { mkfsCommand } from './mkfs.js';
 import { mountCommand } from './mount.js';
-import { printError } from './output.js';
+import { endWhenNobodyReads, printError } from './output.js';
 import { persistCommand } from './persist.js';
 import { pruneCommand } from './prune.js';
 import { quotaCommand } from './quota.js';
@@ -102,4 +102,5 @@ async function main(): Promise<number> {
   }
 }
 
+endWhenNobodyReads();
 process.exitCode = await main();

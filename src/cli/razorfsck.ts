@@ -14,6 +14,7 @@ import { explainStoreFailure } from '../mount/store-failure.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { CheckReport, type ReportOptions } from './check-report.js';
+import { endWhenNobodyReads } from './output.js';
 import { formatNumberOf } from './quantities.js';
 
 /** fsck(8) */
@@ -176,4 +177,5 @@ async function main(): Promise<number> {
   }
 }
 
+endWhenNobodyReads();
 process.exitCode = await main();

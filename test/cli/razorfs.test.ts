@@ -1,12 +1,13 @@
 /**
  * The command line: help, usage errors, exit codes, and the shape of errors for programs.
  */
+import path from 'node:path';
 import t from 'tap';
 import { EXIT, exitCodeHelp, exitCodeOf } from '../../src/cli/exit-codes.js';
 import { StoreError } from '../../src/errors/store-error.js';
 import { FuseError } from '../../src/fuse/fuse-error.js';
 import { MountError } from '../../src/mount/mount-error.js';
-import { razorfs } from './program.js';
+import { ROOT, razorfs, run } from './program.js';
 
 t.test('without words it explains itself and fails', async (t) => {
   const { code, stderr } = await razorfs([]);
@@ -25,6 +26,17 @@ t.test('--help teaches, with examples and exit codes', async (t) => {
     t.match(help.stdout, `razorfs ${command}`);
     t.match(help.stdout, 'Examples:');
     t.match(help.stdout, '--json');
+  }
+});
+
+t.test('what nobody reads any more ends quietly, whatever the command', async (t) => {
+  for (const command of ['razorfs', 'razorfsck']) {
+    // Nothing reads the pipe: it is closed before the program writes.
+    const program = path.join(ROOT, `build/src/cli/${command}.js`);
+    const script = 'exec 3>&1; { "$0" "$1" --help; echo "code $?" >&3; } | true';
+    const { stdout, stderr } = await run('bash', ['-c', script, process.execPath, program]);
+    t.equal(stderr, '', command);
+    t.match(stdout, /^code (0|141)$/m);
   }
 });
 

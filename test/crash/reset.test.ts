@@ -1,9 +1,9 @@
 /**
- * Crashes around a reset that shares pages with the old root: afterwards the volume is in one of the states that it was in, and the
+ * Crashes around a reset that shares pages with the old root, or takes it over: afterwards the volume is in one of the states that it was in, and the
  * store is whole, also when the old root is destroyed.
  */
 import { setImmediate } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
@@ -52,7 +52,7 @@ class Maker {
   }
 }
 
-t.test('a crash around a reset of many files', async (test) => {
+async function crashAround(test: Test, copiedMax: number): Promise<void> {
   const random = Random.announced(test);
   const disk = await newStore();
   const store = await openStore(disk, SAME_BOOT);
@@ -62,6 +62,7 @@ t.test('a crash around a reset of many files', async (test) => {
   const home = maker.directory(ROOT_INO, 'home');
   maker.files(home, 'kept', FILES);
   maker.files(ROOT_INO, 'gone', 20);
+  maker.files(maker.directory(maker.directory(ROOT_INO, 'trees'), 'tree'), 'gone', FILES);
   maker.files(home, 'late', FILES);
   await settle(disk, store.checkpoint());
   maker.files(home, 'unsealed', FILES);
@@ -73,7 +74,7 @@ t.test('a crash around a reset of many files', async (test) => {
     if (crashes.length < 40) crashes.push(disk.afterProcessDeath());
   };
   const blank = datasets.snapshot('main', 'blank');
-  await settle(disk, datasets.rollBack('main', blank, { keepAs: 'old', carried: ['home'] }));
+  await settle(disk, datasets.rollBack('main', blank, { keepAs: 'old', carried: ['home'], copiedMax }));
   states.add(await shown(disk, store));
   const again = resolvePath(store.main.state, 'home')!;
   maker.remove(again, 'kept17');
@@ -103,6 +104,8 @@ t.test('a crash around a reset of many files', async (test) => {
         await settle(left, new Datasets(opened).destroy(new Datasets(opened).snapshot('main', name)));
       }
       while (opened.hasDying) await setImmediate();
+      await opened.swept();
+      if (!states.has(await shown(left, opened))) test.fail(`crash ${seen}, swept: a state that never was`);
       const after = structuralProblem(opened, left);
       if (after !== undefined) test.fail(`crash ${seen}, without the old root: ${after}`);
       await settle(left, opened.close());
@@ -112,4 +115,8 @@ t.test('a crash around a reset of many files', async (test) => {
     crashed.dispose();
   }
   test.ok(seen >= 40, `${seen} crashes`);
-});
+}
+
+t.test('a crash around a reset of many files', (test) => crashAround(test, FILES * 10));
+
+t.test('a crash around a reset in place, and while what it leaves behind is swept', (test) => crashAround(test, 0));
