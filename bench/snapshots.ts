@@ -52,6 +52,10 @@ export interface SnapshotFigures {
   readonly reset: Cost;
   /** Everything persists. */
   readonly carry: Cost;
+  /** Half of the files persist. */
+  readonly half: Cost;
+  /** Milliseconds until the other half is swept. */
+  readonly sweep: number;
   /** Milliseconds; the first of them meets pages that no one has read since the store was opened. */
   readonly diffCold: number;
   readonly diffWarm: number;
@@ -61,8 +65,9 @@ export interface SnapshotFigures {
 
 const CALLER: Caller = { uid: 0, gid: 0, pid: 0, umask: 0, request: 0 };
 const FILE = Buffer.alloc(100, 'content ');
-/** The directory with all files, in directories of so many. */
+/** The directory with all files, half of them in the first of these, and within that in directories of so many. */
 const ALL = 'all';
+const HALVES = ['kept', 'other'] as const;
 const FILES_PER_DIRECTORY = 1000;
 const FILES_AT_ONCE = 500;
 const nothing = (): void => undefined;
@@ -139,9 +144,14 @@ class Run {
     const out = new Attributes();
     filesystem.makeDirectory(ROOT_INO, Buffer.from(ALL), 0o755, CALLER, out);
     const all = out.ino;
+    const halves = HALVES.map((name) => {
+      filesystem.makeDirectory(all, Buffer.from(name), 0o755, CALLER, out);
+      return out.ino;
+    });
     for (let index = 0; index < this.#files; index++) {
       if (index % FILES_PER_DIRECTORY === 0) {
-        filesystem.makeDirectory(all, Buffer.from(`directory ${directories.length}`), 0o755, CALLER, out);
+        const half = halves[index < this.#files / 2 ? 0 : 1]!;
+        filesystem.makeDirectory(half, Buffer.from(`directory ${directories.length}`), 0o755, CALLER, out);
         directories.push(out.ino);
       }
       filesystem.makeNode(directories.at(-1)!, this.#name(index), 0o100644, 0, CALLER, out);
@@ -183,8 +193,12 @@ class Run {
     return changes;
   }
 
-  /** The medians of an operation, each time with the checkpoint after it. */
-  async #costs(store: Store, operation: (round: number) => Promise<unknown>): Promise<Cost> {
+  /** The medians of an operation, each time with the checkpoint after it; `after`: what else has to be done then. */
+  async #costs(
+    store: Store,
+    operation: (round: number) => Promise<unknown>,
+    after: () => Promise<void> = async () => undefined,
+  ): Promise<Cost> {
     const [milliseconds, bytes]: number[][] = [[], []];
     for (let round = 0; round < this.#options.rounds; round++) {
       while (store.hasDying) await setImmediate();
@@ -193,6 +207,7 @@ class Run {
       milliseconds!.push(await timed(() => operation(round)));
       await store.checkpoint();
       bytes!.push(bytesWritten() - before);
+      await after();
     }
     return { milliseconds: median(milliseconds!), bytes: median(bytes!) };
   }
@@ -231,7 +246,7 @@ class Run {
     }
   }
 
-  async #back(): Promise<Pick<SnapshotFigures, 'rollback' | 'reset' | 'carry'>> {
+  async #back(): Promise<Pick<SnapshotFigures, 'rollback' | 'reset' | 'carry' | 'half' | 'sweep'>> {
     const store = await openStore(this.#disk);
     const datasets = new Datasets(store);
     const base = datasets.snapshot('main', 'round-0');
@@ -241,8 +256,18 @@ class Run {
     const resets = (): Promise<Cost> => this.#costs(store, () => reset(store, datasets, datasets.volume('main')));
     await persist([ALL]);
     const carry = await resets();
+    await persist([`${ALL}/${HALVES[0]}`]);
+    const sweeps: number[] = [];
+    const half = await this.#costs(
+      store,
+      () => reset(store, datasets, datasets.volume('main')),
+      async () => {
+        sweeps.push(await timed(() => store.swept()));
+        await datasets.rollBack('main', base, { keepAs: undefined });
+      },
+    );
     await persist([]);
-    const figures = { rollback, carry, reset: await resets() };
+    const figures = { rollback, carry, half, sweep: median(sweeps), reset: await resets() };
     await store.close();
     return figures;
   }
@@ -269,6 +294,8 @@ export function snapshotsTable(figures: readonly SnapshotFigures[]): string {
       row('rollback', ({ rollback }) => cost(rollback)),
       row('reset to blank', (of) => cost(of.reset)),
       row('reset, all files persist', (of) => cost(of.carry)),
+      row('reset, half of them persist', ({ half }) => cost(half)),
+      row('until the others are swept, ms', ({ sweep }) => formatFigure(sweep)),
       row('changes compared', ({ changes }) => changes.toLocaleString('en-US')),
       row('diff, first time, ms', ({ diffCold }) => ms(diffCold)),
       row('diff, ms', ({ diffWarm }) => ms(diffWarm)),
