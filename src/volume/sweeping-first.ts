@@ -8,11 +8,13 @@
 import type { DatasetId } from '../store/units.js';
 import type { Operation } from './operation.js';
 
+const NONE: readonly DatasetId[] = [];
+
 /** `dataset`: the volume that the operation is about. There need not be one of each number. */
 export function sweptBefore(dataset: DatasetId, operation: Operation): readonly DatasetId[] {
   switch (operation.type) {
     case 'createVolume':
-      return operation.origin === undefined ? [] : [operation.origin];
+      return operation.origin === undefined ? NONE : [operation.origin];
     case 'createSnapshot':
     case 'rollback':
       return [operation.volume];
@@ -22,6 +24,6 @@ export function sweptBefore(dataset: DatasetId, operation: Operation): readonly 
     case 'removeQuota':
       return [dataset];
     default:
-      return [];
+      return NONE;
   }
 }
