@@ -216,7 +216,7 @@ export class DatasetChanges {
     { removedTrees }: Applier,
     state: VolumeState,
   ): void {
-    for (const name of moved) removedTrees.takeName(name, name.directory);
+    for (const name of moved) removedTrees.takeNames([name], name.directory);
     for (const name of left) removedTrees.leave(name, name.directory);
     for (const ino of orphansIn(replaced.tree)) {
       if (ino < first) continue;

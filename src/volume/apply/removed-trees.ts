@@ -37,7 +37,9 @@ export class RemovedTrees {
     if (!orphans.has(ino)) {
       removed.pop();
     } else if (loadInode(this.#state, this.#inode, ino).entries > 0) {
-      for (const entry of this.#firstNames(ino, names)) this.#sweepName(entry, ino);
+      const entries = this.#firstNames(ino, names);
+      for (const entry of entries) this.#sweep(entry, ino);
+      this.takeNames(entries, ino);
     } else {
       removed.pop();
       this.#reclaim(ino);
@@ -58,17 +60,19 @@ export class RemovedTrees {
     return found;
   }
 
-  /** Takes an entry away from a directory. What it leads to is not changed. */
-  takeName({ minor, type }: Place, directory: Ino): void {
+  /** Takes entries away from a directory. What they lead to is not changed. */
+  takeNames(names: readonly Place[], directory: Ino): void {
     const { tree, strings, entries } = this.#state;
-    if (!tree.modify(directory, KIND_DIRENT, minor)) {
-      throw new CorruptionError(`inode ${directory}`, 'an entry is missing');
+    for (const { minor } of names) {
+      if (!tree.modify(directory, KIND_DIRENT, minor)) {
+        throw new CorruptionError(`inode ${directory}`, 'an entry is missing');
+      }
+      strings.release(entries.nameAddress());
+      tree.remove(directory, KIND_DIRENT, minor);
     }
-    strings.release(entries.nameAddress());
-    tree.remove(directory, KIND_DIRENT, minor);
     const inode = loadInode(this.#state, this.#inode, directory);
-    inode.entries--;
-    if (type === TYPE_DIRECTORY && inode.nlink > 0) inode.nlink--;
+    inode.entries -= names.length;
+    if (inode.nlink > 0) inode.nlink -= names.filter(({ type }) => type === TYPE_DIRECTORY).length;
     inode.store(tree);
   }
 
@@ -78,13 +82,15 @@ export class RemovedTrees {
     if (this.#dropName(entry, directory)) this.#state.removed.push(ino);
   }
 
-  #sweepName(entry: Place, directory: Ino): void {
+  /** What an entry leads to loses that name, and a file without another is removed. */
+  #sweep(entry: Place, directory: Ino): void {
     const { ino, type } = entry;
-    if (this.#dropName(entry, directory)) {
-      if (type === TYPE_DIRECTORY) this.#state.removed.push(ino);
-      else if (!this.#isLeftOpen(ino)) this.#reclaim(ino);
-    }
-    this.takeName(entry, directory);
+    const { removed } = this.#state;
+    const isTree = type === TYPE_DIRECTORY;
+    if (!isTree && loadInode(this.#state, this.#inode, ino).nlink === 1 && !this.#mayBeOpen(ino)) this.#reclaim(ino);
+    else if (!this.#dropName(entry, directory)) return;
+    else if (isTree) removed.push(ino);
+    else if (!this.#isLeftOpen(ino)) this.#reclaim(ino);
   }
 
   /** What an entry leads to loses that name. Returns whether it was the last. */
@@ -101,9 +107,15 @@ export class RemovedTrees {
     return inode.nlink === 0;
   }
 
-  /** Whether somebody may have opened a file without a name, by one that was no part of the trees, and has been told to look after it. */
+  /** Whether somebody may have opened a file by a name that was no part of the trees. */
+  #mayBeOpen(ino: Ino): boolean {
+    const { unlinked } = this.#state;
+    return unlinked === undefined || unlinked.has(ino);
+  }
+
+  /** Whether there is a mount that has been told to look after a file without a name. */
   #isLeftOpen(ino: Ino): boolean {
-    const { unlinked, store, dataset } = this.#state;
-    return (unlinked === undefined || unlinked.has(ino)) && store.onOrphan?.(dataset.id, ino) === true;
+    const { store, dataset } = this.#state;
+    return store.onOrphan?.(dataset.id, ino) === true;
   }
 }
