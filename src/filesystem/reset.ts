@@ -76,6 +76,8 @@ export async function reset(
   volume: Dataset,
   options: ResetOptions = {},
 ): Promise<ResetReport> {
+  // Before anything is looked up: what is found is used at once.
+  await store.swept();
   const blank = blankOf(datasets, volume, options.to);
   const rules = rulesOf(volume.properties).filter((rule) => counts(rule, options));
   const state = store.state.volumeOf(volume);

@@ -16,6 +16,7 @@
  * Names of volumes are unique in a store, names of snapshots among those of their volume.
  */
 import { CorruptionError } from '../errors/corruption.js';
+import { StoreError } from '../errors/store-error.js';
 import {
   type Address,
   asAddress,
@@ -132,6 +133,10 @@ export function putDataset(words: Uint32Array, at: number, dataset: Dataset): vo
   writeU64(words, at + 14, dataset.view);
   writeU64(words, at + 16, dataset.origin === undefined ? 0 : dataset.origin + 1);
 }
+
+/** The refusal to use a dataset that has been destroyed since it was looked up. */
+export const gone = ({ type, name }: Dataset): StoreError =>
+  new StoreError(`no-such-${type}`, `The ${type} "${name}" has been destroyed meanwhile.`);
 
 /** Properties as the string table or the log has them. Throws CorruptionError. */
 export function parseProperties(text: string, id: DatasetId): PropertyValues {

@@ -5,7 +5,14 @@
  */
 import { StoreError } from '../errors/store-error.js';
 import type { DatasetId } from '../store/units.js';
-import { DATASET_NAME_BYTES_MAX, type Dataset, isDatasetName, MAIN_NAME, type PropertyValues } from './dataset.js';
+import {
+  DATASET_NAME_BYTES_MAX,
+  type Dataset,
+  gone,
+  isDatasetName,
+  MAIN_NAME,
+  type PropertyValues,
+} from './dataset.js';
 import { Survey } from './in-place-plan.js';
 import type { Timestamp } from './inode.js';
 import { hasMoreBelow } from './items-below.js';
@@ -106,8 +113,9 @@ export class Datasets {
   ): Promise<Dataset> {
     checkName('volume', name);
     checkProperties(properties);
-    if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
+    if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
+    if (origin !== undefined) this.#checkIsThere(origin);
     const id = this.#nextId();
     const time = this.#store.now();
     await this.#perform({ type: 'createVolume', id, name, origin: origin?.id, ...owner, properties, time });
@@ -117,10 +125,10 @@ export class Datasets {
 
   /** Takes a snapshot of a volume, as it is at this moment. */
   async createSnapshot(volume: string, name: string, properties: PropertyValues = {}): Promise<Dataset> {
-    const { id: of } = this.volume(volume);
-    this.#checkNewSnapshot(of, name);
     checkProperties(properties);
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
+    const { id: of } = this.volume(volume);
+    this.#checkNewSnapshot(of, name);
     const id = this.#nextId();
     await this.#perform({ type: 'createSnapshot', id, volume: of, name, properties, time: this.#store.now() });
     return this.#require(id);
@@ -129,6 +137,11 @@ export class Datasets {
   #checkNewSnapshot(volume: DatasetId, name: string): void {
     checkName('snapshot', name);
     if (this.#store.state.catalog.snapshotNamed(volume, name) !== undefined) throw exists('snapshot', name);
+  }
+
+  /** Refuses a dataset that has been destroyed since somebody looked it up. */
+  #checkIsThere(dataset: Dataset): void {
+    if (this.#store.state.catalog.get(dataset.id) === undefined) throw gone(dataset);
   }
 
   #nextId(): DatasetId {
@@ -232,9 +245,10 @@ export class Datasets {
    * state open get ESTALE; whoever serves a mount of the volume tells the kernel afterwards.
    */
   async rollBack(volume: string, snapshot: Dataset, options: RollbackOptions): Promise<void> {
-    const { id } = this.volume(volume);
     const { keepAs, keepProperties = {}, carried = [], path = '', copiedMax = COPIED_MAX } = options;
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
+    const { id } = this.volume(volume);
+    this.#checkIsThere(snapshot);
     if (keepAs !== undefined) this.#checkNewSnapshot(id, keepAs);
     const view = this.#nextId();
     const keep: KeptState | undefined =

@@ -103,12 +103,14 @@ export class Maintenance {
   /** To be called after each operation. */
   afterOperation(): void {
     const logged = this.#store.tail - this.#checkpointLsn;
-    const { state, hasLogSpace, hasDying } = this.#store;
-    const { pages, references } = state;
-    const isEpochLarge = pages.bornCount > CHECKPOINT_PAGES || references.changed > CHECKPOINT_COUNTS;
-    const due = logged > CHECKPOINT_LOG_BYTES || isEpochLarge;
-    if (due || !hasLogSpace) void this.checkpoint();
+    const { hasLogSpace, hasDying } = this.#store;
+    if (logged > CHECKPOINT_LOG_BYTES || this.#isEpochLarge || !hasLogSpace) void this.checkpoint();
     if (hasDying) this.reap();
+  }
+
+  get #isEpochLarge(): boolean {
+    const { pages, references } = this.#store.state;
+    return pages.bornCount > CHECKPOINT_PAGES || references.changed > CHECKPOINT_COUNTS;
   }
 
   /** Gives up destroyed trees in slices between requests, then takes the checkpoint that frees their space. */
@@ -146,13 +148,15 @@ export class Maintenance {
     });
   }
 
+  /** One slice; after the last one comes the checkpoint that frees the space. */
   #sweep(): void {
     this.#sweeping = false;
+    const mayGoOn = !this.#stopped && this.#store.isWritable && this.#sweeper.isNeeded;
     try {
-      if (!this.#stopped && this.#store.isWritable && this.#sweeper.slice()) {
-        this.sweep();
-        return;
-      }
+      const isMore = mayGoOn && this.#sweeper.slice();
+      if (isMore) this.sweep();
+      if (mayGoOn && (!isMore || this.#isEpochLarge)) void this.checkpoint();
+      if (isMore) return;
     } catch (error) {
       // What cannot be swept for damage has failed the store already.
       if (isLackOfSpace(error)) this.afterLackOfSpace();

@@ -6,7 +6,7 @@
  * (bookkeeping.ts), so that after a crash its reference is given up like that of a destroyed snapshot.
  */
 import type { PageNumber } from '../store/units.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, gone } from './dataset.js';
 import { VolumeState } from './state.js';
 import type { Store } from './store.js';
 import { Volume } from './volume.js';
@@ -18,8 +18,10 @@ export class PinnedTree {
   readonly #isCounted: boolean;
   #isReleased = false;
 
+  /** Throws StoreError for a dataset that has been destroyed. */
   constructor(store: Store, dataset: Dataset) {
     const { state } = store;
+    if (state.catalog.get(dataset.id) === undefined) throw gone(dataset);
     // The tree of a volume is ahead of its record.
     const root = dataset.type === 'volume' ? state.volume(dataset.id).tree.root : dataset.root;
     this.#store = store;

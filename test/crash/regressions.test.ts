@@ -1,5 +1,7 @@
 /**
  * The named histories, each crashed at every step in every way, on disks with and without reflinks where that makes a difference.
+ *
+ * @timeout 300
  */
 import t from 'tap';
 import { Random } from '../random.js';

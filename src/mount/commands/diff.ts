@@ -74,10 +74,11 @@ export const diffStates: StoreCommand<DiffArgs, DiffResult> = async (args, conte
   await flushed(later, context);
   await store.swept();
   const before = new PinnedTree(store, earlier);
-  const after = new PinnedTree(store, later);
+  let after: PinnedTree | undefined;
   let changes = 0;
   let lines = '';
   try {
+    after = new PinnedTree(store, later);
     const options = args.path === undefined ? {} : { path: Buffer.from(args.path.replace(/^\/+|\/+$/g, '')) };
     const texts = args.texts ? new Texts(before, after) : undefined;
     for await (const change of compareStates(before, after, options)) {
@@ -91,7 +92,7 @@ export const diffStates: StoreCommand<DiffArgs, DiffResult> = async (args, conte
     if (lines !== '') await write(Buffer.from(lines));
   } finally {
     before.release();
-    after.release();
+    after?.release();
   }
   return { before: datasets.nameOf(earlier), after: datasets.nameOf(later), changes };
 };

@@ -113,9 +113,9 @@ export class RemovedTrees {
     return unlinked === undefined || unlinked.has(ino);
   }
 
-  /** Whether there is a mount that has been told to look after a file without a name. */
+  /** Whether a file without a name stays: a mount has been told to look after it, or may yet come that goes on with the one before. */
   #isLeftOpen(ino: Ino): boolean {
-    const { store, dataset } = this.#state;
-    return store.onOrphan?.(dataset.id, ino) === true;
+    const { store, dataset, unlinked } = this.#state;
+    return store.onOrphan?.(dataset.id, ino) === true || unlinked === undefined;
   }
 }
