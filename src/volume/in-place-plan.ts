@@ -14,7 +14,7 @@ import { asIno, type Ino, ROOT_INO } from '../store/units.js';
 import type { ObjectRange } from '../tree/graft.js';
 import { entriesOf } from './directory-entries.js';
 import { Inode } from './inode.js';
-import { KIND_INODE } from './items.js';
+import { KIND_DIRENT, KIND_INODE, readU64 } from './items.js';
 import { isDirectory } from './mode.js';
 import { outermost, type Place, placeAt, resolvePath, TYPE_DIRECTORY } from './paths.js';
 import { allQuotas, countedBytes } from './quota-groups.js';
@@ -32,6 +32,12 @@ import type {
 /** An entry of a directory, and what it leads to. */
 export interface Name extends Place {
   readonly directory: Ino;
+}
+
+/** Where an inode has its only name: the directory, and the minor key of the entry there. */
+interface NamePlace {
+  readonly parent: Ino;
+  readonly minor: number;
 }
 
 /** An inode that the snapshot has, as the volume has it now. */
@@ -66,7 +72,7 @@ export class Survey {
    * makes no difference: replaying the log may find more of that.
    */
   static of(from: VolumeState, to: VolumeState, carried: readonly string[], max: number): Survey | undefined {
-    if (allQuotas(from.tree).length + allQuotas(to.tree).length > 0) return undefined;
+    if (hasQuotas(from) || hasQuotas(to)) return undefined;
     const survey = new Survey(from, outermost(carried));
     return survey.#compare(to, max) && survey.#decide(max) ? survey : undefined;
   }
@@ -87,23 +93,24 @@ export class Survey {
 
   /** Looks at the inodes that both have. Returns whether all are where they were. */
   #compare(to: VolumeState, max: number): boolean {
-    const places = new Map<Ino, Pick<Inode, 'parent' | 'nameMinor'>>();
-    for (const { ino, nlink, mode, parent, nameMinor } of inodesOf(to, Number.POSITIVE_INFINITY)) {
+    const places = new Places(this.#from, to);
+    for (const inode of inodesOf(to, Number.POSITIVE_INFINITY)) {
+      const { ino, nlink, mode } = inode;
       if (nlink === 0) continue;
       if (places.size >= max || (nlink > 1 && !isDirectory(mode))) return false;
-      places.set(ino, { parent, nameMinor });
+      places.add(inode);
       this.first = asIno(ino + 1);
     }
     for (const inode of inodesOf(this.#from, this.first)) {
-      const { ino, parent, nlink } = inode;
+      const { ino, nlink } = inode;
       const bytes = countedBytes(inode);
       if (nlink === 0) {
         this.#goes(bytes);
         continue;
       }
-      const before = places.get(ino);
-      if (before?.parent !== parent || before.nameMinor !== inode.nameMinor) return false;
       if (nlink > 1 && !isDirectory(inode.mode)) return false;
+      const parent = places.parentInBoth(inode);
+      if (parent === undefined) return false;
       this.#older.set(ino, { parent, isDirectory: isDirectory(inode.mode), bytes });
     }
     return true;
@@ -144,6 +151,72 @@ export class Survey {
     }
     return false;
   }
+}
+
+/**
+ * Where the inodes of a snapshot are. Not every record knows the place of its name: that of a file which once had several may not, nor
+ * those of stores of format 1. Which ones do may depend on when trees were swept, so it must make no difference.
+ */
+class Places {
+  readonly #from: VolumeState;
+  readonly #to: VolumeState;
+  /** As far as the records know. */
+  readonly #recorded = new Map<Ino, NamePlace | undefined>();
+  #found: Map<Ino, NamePlace> | undefined;
+
+  constructor(from: VolumeState, to: VolumeState) {
+    this.#from = from;
+    this.#to = to;
+  }
+
+  get size(): number {
+    return this.#recorded.size;
+  }
+
+  add(inode: Inode): void {
+    this.#recorded.set(inode.ino, recordedPlace(inode));
+  }
+
+  /** The directory in which an inode of the volume is, if it is in the same and by the same name in the snapshot. */
+  parentInBoth(inode: Inode): Ino | undefined {
+    const { ino } = inode;
+    if (ino === ROOT_INO) return ROOT_INO;
+    if (!this.#recorded.has(ino)) return undefined;
+    const before = this.#recorded.get(ino) ?? this.#search().get(ino);
+    if (before === undefined) return undefined;
+    const { parent, minor } = before;
+    const now = recordedPlace(inode);
+    const isThere = now === undefined ? this.#leadsTo(before, ino) : now.parent === parent && now.minor === minor;
+    return isThere ? parent : undefined;
+  }
+
+  #leadsTo({ parent, minor }: NamePlace, ino: Ino): boolean {
+    const { tree } = this.#from;
+    return tree.find(parent, KIND_DIRENT, minor) && readU64(tree.words, tree.valueWord) === ino;
+  }
+
+  /** The places of all entries of the snapshot. */
+  #search(): ReadonlyMap<Ino, NamePlace> {
+    if (this.#found !== undefined) return this.#found;
+    const found = new Map<Ino, NamePlace>();
+    for (const parent of this.#recorded.keys()) {
+      for (const { ino, minor } of entriesOf(this.#to.tree, parent)) found.set(ino, { parent, minor });
+    }
+    this.#found = found;
+    return found;
+  }
+}
+
+const recordedPlace = ({ parent, nameMinor }: Inode): NamePlace | undefined =>
+  parent === 0 || nameMinor === 0 ? undefined : { parent, minor: nameMinor };
+
+/**
+ * Whether directories that are there have quotas. Those of directories that have been removed are not looked at: how long they last
+ * depends on who has something open that was in them, which the log does not tell.
+ */
+function hasQuotas({ tree }: VolumeState): boolean {
+  const inode = new Inode();
+  return allQuotas(tree).some(({ directory }) => inode.load(tree, directory) && inode.nlink > 0);
 }
 
 /** The inodes of a tree below a number, in ascending order; one object that changes. */

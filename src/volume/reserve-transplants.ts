@@ -54,7 +54,7 @@ function pagesInPlace(
   if (survey === undefined) throw new CorruptionError('the log', 'a reset in place that cannot be');
   const plan = new InPlacePlan(volume, survey, volume.store.counters.nextIno, takeNumber);
   const estimate = new Estimate(volume, snapshot, plan);
-  estimate.changed += itemsOfOrphans(snapshot);
+  estimate.changed += itemsOfOrphans(snapshot) + volume.orphans.size;
   estimate.changed += (survey.moved.length + survey.left.length) * ITEMS_PER_LEFT_NAME;
   return estimate.pages(outermost(carried));
 }

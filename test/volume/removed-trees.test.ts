@@ -184,6 +184,34 @@ t.test('what blank has persists as it is now', async (t) => {
   await tree.served.store.close();
 });
 
+t.test('files whose records do not know their names', async (t) => {
+  const tree = await lived(t);
+  for (const name of ['one', 'other']) {
+    tree.file(`etc/${name}`, content);
+    // A file that loses the name which it had last has others, but does not know them.
+    tree.link(`etc/${name}`, 'etc/link');
+    tree.remove('etc/link');
+  }
+  await tree.datasets.createSnapshot('main', 'later');
+  const back = tree.datasets.snapshot('main', 'later');
+  for (const name of ['one', 'other']) tree.write(`etc/${name}`, 0, Buffer.from('changed'));
+  tree.file('late', content);
+  const durable = tree.datasets.rollBack('main', back, { keepAs: undefined, carried: ['etc'], copiedMax: 0 });
+  t.ok(removedIn(tree) > 0, 'in place');
+  await durable;
+  t.equal(problemOf(tree), undefined);
+  t.match((await tree.served.read(tree.ino('etc/one'))).toString('latin1'), /^changed/, 'it is where it was');
+  // Moved, without its record knowing where to.
+  tree.link('etc/other', 'home/other');
+  tree.link('etc/other', 'etc/link');
+  for (const path of ['etc/other', 'etc/link']) tree.remove(path);
+  await tree.datasets.rollBack('main', back, { keepAs: undefined, carried: ['home'], copiedMax: 0 });
+  t.equal(problemOf(tree), undefined);
+  t.match((await tree.served.read(tree.ino('home/other'))).toString('latin1'), /^changed/, 'it persists with its name');
+  t.strictSame(await tree.served.read(tree.ino('etc/other')), content, 'and is as it was elsewhere');
+  await tree.served.store.close();
+});
+
 t.test('where it cannot be in place, what persists is copied', async (t) => {
   const cases: Record<string, (tree: TreeByPath) => void> = {
     'a file of blank that was moved': (tree) => tree.rename('etc/hostname', 'home/hostname'),

@@ -7,7 +7,7 @@ import { asPageNumber, type DatasetId, type Ino, NO_ADDRESS } from '../../store/
 import { Tree } from '../../tree/tree.js';
 import type { Dataset, DatasetType, PropertyValues } from '../dataset.js';
 import { InPlacePlan, Survey } from '../in-place-plan.js';
-import type { Timestamp } from '../inode.js';
+import { Inode, type Timestamp } from '../inode.js';
 import type {
   AdoptOperation,
   CreateSnapshotOperation,
@@ -23,6 +23,7 @@ import { type StoreState, VolumeState } from '../state.js';
 import { Transplant } from '../transplant.js';
 import { type CarryPlan, TransplantPlan } from '../transplant-plan.js';
 import { Applier } from './applier.js';
+import { loadInode } from './load.js';
 
 const millisecondsOf = ({ seconds, nanoseconds }: Timestamp): number =>
   Math.max(0, seconds * 1000 + Math.floor(nanoseconds / 1e6));
@@ -218,8 +219,14 @@ export class DatasetChanges {
   ): void {
     for (const name of moved) removedTrees.takeNames([name], name.directory);
     for (const name of left) removedTrees.leave(name, name.directory);
+    const inode = new Inode();
     for (const ino of orphansIn(replaced.tree)) {
       if (ino < first) continue;
+      // A quota of a directory that is gone has not come along.
+      if (loadInode(state, inode, ino).quotaGroup !== 0) {
+        inode.quotaGroup = 0;
+        inode.store(state.tree);
+      }
       state.orphans.add(ino);
       state.removed.push(ino);
     }
