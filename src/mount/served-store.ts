@@ -121,7 +121,9 @@ export class ServedStore implements ControlledStore, StoreMounts {
     state.onOrphan = (volume, ino) => {
       const mount = this.#mountOf(volume);
       mount?.orphaned(ino);
-      return mount !== undefined;
+      // A mount that is just begun, taken over or handed on may have users that this process does not know of.
+      const isChanging = !this.#hasBegun || this.#isRestarting || this.#mounting.has(volume);
+      return mount !== undefined || isChanging;
     };
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
     this.#schedule = new Schedule(store.store, store.log, (volume) => this.flush(volume));

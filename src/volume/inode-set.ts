@@ -39,12 +39,6 @@ export class InodeSet {
     return this;
   }
 
-  clear(): void {
-    this.#chunks.clear();
-    this.#chunkNumber = -1;
-    this.#chunk = undefined;
-  }
-
   /** All of them, in ascending order. */
   *[Symbol.iterator](): Generator<Ino, void, undefined> {
     for (const [number, chunk] of [...this.#chunks].sort(([a], [b]) => a - b)) {

@@ -4,7 +4,6 @@
 import { asIno, type Ino } from '../store/units.js';
 import type { Tree } from '../tree/tree.js';
 import { Inode } from './inode.js';
-import { InodeSet } from './inode-set.js';
 import { KIND_ORPHAN, VOLUME_OBJECT } from './items.js';
 import type { VolumeState } from './state.js';
 
@@ -24,7 +23,6 @@ export function loadOrphans(state: VolumeState): void {
   orphans.clear();
   savedOrphans.clear();
   removed.length = 0;
-  state.unlinked = new InodeSet();
   const inode = new Inode();
   for (const ino of orphansIn(tree)) {
     orphans.add(ino);

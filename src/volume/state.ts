@@ -25,7 +25,6 @@ import { Tree } from '../tree/tree.js';
 import { AppliedRequests } from './applied-requests.js';
 import { Catalog } from './catalog.js';
 import { type Dataset, mainVolume } from './dataset.js';
-import { InodeSet } from './inode-set.js';
 import { KIND_DIRENT, KIND_XATTR } from './items.js';
 import { releaseLeafRecords, shareLeafRecords } from './leaf-records.js';
 import { NameHash } from './name-hash.js';
@@ -59,8 +58,8 @@ export class StoreState {
   /** Told before a volume gets another tree. */
   onReplacing: ((volume: DatasetId) => void) | undefined;
   /**
-   * Told of a file in a removed tree that has lost its last name, and that somebody may have opened by another. Returns whether its volume
-   * is mounted: who serves the mount gives the file up when nobody has it open.
+   * Told of a file in a removed tree that has lost its last name, and that somebody may have opened by another. Returns whether there can
+   * be somebody: who serves the mount gives the file up when nobody has it open. Where nobody is told, it stays until the next mount.
    */
   onOrphan: ((volume: DatasetId, ino: Ino) => boolean) | undefined;
   /** Where datasets are mounted: what is must not be destroyed. Kept by whoever serves the mounts. */
@@ -171,8 +170,6 @@ export class VolumeState {
   readonly savedOrphans = new Set<Ino>();
   /** Those of them that are to be swept, directories among them with all that is in them (apply/removed-trees.ts). */
   readonly removed: Ino[] = [];
-  /** Files that have lost a name, but not the last one, while there was something to be swept; undefined when nobody knows which. */
-  unlinked: InodeSet | undefined = new InodeSet();
 
   constructor(store: StoreState, dataset: Dataset) {
     this.store = store;

@@ -124,7 +124,7 @@ export class Store implements MaintainedStore {
     this.#superblockFile?.syncNow();
     const { bookkeeping } = checkpointer;
     const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
-    const orphans = this.#options.resume === true ? this.#keepOrphans() : this.#reclaimOrphans();
+    const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
     if (this.#options.resume !== true) this.state.appliedRequests.clear();
     this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
     await checkpointer.run(false);
@@ -253,12 +253,6 @@ export class Store implements MaintainedStore {
   /** Removes all inodes without a name: nobody can use them any more. Returns how many there were. */
   #reclaimOrphans(): number {
     return this.state.volumes.reduce((count, volume) => count + this.sweeper.reclaimAll(volume), 0);
-  }
-
-  /** Programs may go on with files that were open before. */
-  #keepOrphans(): number {
-    for (const volume of this.state.volumes) volume.unlinked = undefined;
-    return 0;
   }
 
   /** Whether a request that is sent again, after the process before this one died, had been applied. */

@@ -118,15 +118,16 @@ export class NameChanges {
     const inode = loadInode(this.#state, this.#inode, ino);
     const directory = isDirectory(inode.mode);
     inode.nlink = directory ? 0 : inode.nlink - 1;
-    if (!directory && inode.parent === parent && inode.nameMinor === minor) {
+    const { orphans, removed } = this.#state;
+    // Whoever sweeps a removed tree sees by this that a file in it was in use elsewhere.
+    const mayBeRemoved = inode.nlink > 0 && removed.length > 0;
+    if (!directory && (mayBeRemoved || (inode.parent === parent && inode.nameMinor === minor))) {
       inode.parent = asIno(0);
       inode.nameMinor = 0;
     }
     inode.setCtime(time);
     inode.store(this.#state.tree);
-    const { orphans, removed, unlinked } = this.#state;
     if (inode.nlink === 0) orphans.add(ino);
-    else if (removed.length > 0) unlinked?.add(ino);
     return directory;
   }
 

@@ -44,7 +44,6 @@ export class RemovedTrees {
       removed.pop();
       this.#reclaim(ino);
     }
-    if (removed.length === 0) this.#state.unlinked?.clear();
     return removed.length > 0;
   }
 
@@ -84,13 +83,14 @@ export class RemovedTrees {
 
   /** What an entry leads to loses that name, and a file without another is removed. */
   #sweep(entry: Place, directory: Ino): void {
-    const { ino, type } = entry;
-    const { removed } = this.#state;
+    const { ino, type, minor } = entry;
     const isTree = type === TYPE_DIRECTORY;
-    if (!isTree && loadInode(this.#state, this.#inode, ino).nlink === 1 && !this.#mayBeOpen(ino)) this.#reclaim(ino);
+    const { parent, nameMinor, nlink } = loadInode(this.#state, this.#inode, ino);
+    const hadOthers = parent !== directory || nameMinor !== minor;
+    if (!isTree && nlink === 1 && !hadOthers) this.#reclaim(ino);
     else if (!this.#dropName(entry, directory)) return;
-    else if (isTree) removed.push(ino);
-    else if (!this.#isLeftOpen(ino)) this.#reclaim(ino);
+    else if (isTree) this.#state.removed.push(ino);
+    else if (!(hadOthers && this.#isLeftOpen(ino))) this.#reclaim(ino);
   }
 
   /** What an entry leads to loses that name. Returns whether it was the last. */
@@ -107,15 +107,12 @@ export class RemovedTrees {
     return inode.nlink === 0;
   }
 
-  /** Whether somebody may have opened a file by a name that was no part of the trees. */
-  #mayBeOpen(ino: Ino): boolean {
-    const { unlinked } = this.#state;
-    return unlinked === undefined || unlinked.has(ino);
-  }
-
-  /** Whether a file without a name stays: a mount has been told to look after it, or may yet come that goes on with the one before. */
+  /**
+   * Whether a file without a name is left for those who may have opened it by one that was no part of the trees. While the log is
+   * replayed it is: what it had done to it afterwards may follow.
+   */
   #isLeftOpen(ino: Ino): boolean {
-    const { store, dataset, unlinked } = this.#state;
-    return store.onOrphan?.(dataset.id, ino) === true || unlinked === undefined;
+    const { store, dataset } = this.#state;
+    return store.onOrphan?.(dataset.id, ino) ?? true;
   }
 }
