@@ -136,7 +136,11 @@ export function putDataset(words: Uint32Array, at: number, dataset: Dataset): vo
 
 /** The refusal to use a dataset that has been destroyed since it was looked up. */
 export const gone = ({ type, name }: Dataset): StoreError =>
-  new StoreError(`no-such-${type}`, `The ${type} "${name}" has been destroyed meanwhile.`);
+  new StoreError(
+    `no-such-${type}`,
+    `The ${type} "${name}" was destroyed meanwhile.`,
+    'See what there is with: razorfs volume list, razorfs snapshot list',
+  );
 
 /** Properties as the string table or the log has them. Throws CorruptionError. */
 export function parseProperties(text: string, id: DatasetId): PropertyValues {
