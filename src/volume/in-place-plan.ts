@@ -12,6 +12,8 @@
 import { CorruptionError } from '../errors/corruption.js';
 import { asIno, type Ino, ROOT_INO } from '../store/units.js';
 import type { ObjectRange } from '../tree/graft.js';
+import { LEAF_SLOT_BYTES, padded } from '../tree/page.js';
+import type { Tree } from '../tree/tree.js';
 import { entriesOf } from './directory-entries.js';
 import { Inode } from './inode.js';
 import { KIND_DIRENT, KIND_INODE, readU64 } from './items.js';
@@ -19,14 +21,15 @@ import { isDirectory } from './mode.js';
 import { outermost, type Place, placeAt, resolvePath, TYPE_DIRECTORY } from './paths.js';
 import { allQuotas, countedBytes } from './quota-groups.js';
 import type { VolumeState } from './state.js';
-import type {
-  CarryPlan,
-  CopiedQuota,
-  EntryChange,
-  ItemCopy,
-  Placement,
-  RecordChange,
-  Usage,
+import {
+  type CarryPlan,
+  type CopiedQuota,
+  type EntryChange,
+  type ItemCopy,
+  type Placement,
+  type RecordChange,
+  SHARED_ITEMS_MIN,
+  type Usage,
 } from './transplant-plan.js';
 
 /** An entry of a directory, and what it leads to. */
@@ -230,6 +233,13 @@ function* inodesOf({ tree }: VolumeState, end: number): Generator<Inode> {
   }
 }
 
+/** Inodes with nothing between them, in either tree, that the snapshot has and that persist. */
+interface Run {
+  readonly inodes: Ino[];
+  items: number;
+  bytes: number;
+}
+
 /** A plan as TransplantPlan is one (see there for what it says), for a reset in place. */
 export class InPlacePlan implements CarryPlan {
   readonly #from: VolumeState;
@@ -243,18 +253,50 @@ export class InPlacePlan implements CarryPlan {
   readonly entries: EntryChange[] = [];
   readonly quotas = new Map<number, CopiedQuota>();
   readonly usage: Map<number, Usage>;
-  readonly places = 0;
-  readonly bytes = 0;
+  places = 0;
+  bytes = 0;
+  readonly #copied: Ino[] = [];
 
   /** `end`: no inode of the volume has this number or one above. Those of copies are. */
-  constructor(from: VolumeState, survey: Survey, end: Ino, takeNumber: () => Ino) {
+  constructor(from: VolumeState, to: VolumeState, survey: Survey, end: Ino, takeNumber: () => Ino) {
     this.#from = from;
     this.#takeNumber = takeNumber;
     this.survey = survey;
     const { inodes, dataBytes } = from.dataset;
     this.usage = new Map([[0, { inodes: inodes - survey.gone.inodes, bytes: dataBytes - survey.gone.bytes }]]);
-    for (const ino of survey.kept) this.ranges.push({ from: ino, to: ino + 1 });
+    this.#keep(survey.kept, to.tree);
     this.ranges.push({ from: survey.first, to: end });
+  }
+
+  /** Of what persists long runs are shared, and the rest is copied: a page is too much for an inode or two. */
+  #keep(kept: readonly Ino[], to: Tree): void {
+    const { tree } = this.#from;
+    let run: Run = { inodes: [], items: 0, bytes: 0 };
+    for (const ino of kept) {
+      const last = run.inodes.at(-1);
+      if (last !== undefined && (nextAfter(tree, last) < ino || nextAfter(to, last) < ino)) {
+        this.#end(run);
+        run = { inodes: [], items: 0, bytes: 0 };
+      }
+      run.inodes.push(ino);
+      for (let more = tree.seek(ino, 0, 0); more && tree.object === ino; more = tree.next()) {
+        run.items++;
+        run.bytes += LEAF_SLOT_BYTES + padded(tree.valueLength);
+      }
+    }
+    this.#end(run);
+  }
+
+  #end({ inodes, items, bytes }: Run): void {
+    const [from, last] = [inodes[0], inodes.at(-1)];
+    if (from === undefined || last === undefined) return;
+    if (items >= SHARED_ITEMS_MIN) {
+      this.ranges.push({ from, to: last + 1 });
+      return;
+    }
+    for (const ino of inodes) this.#copied.push(ino);
+    this.places++;
+    this.bytes += bytes;
   }
 
   add({ ino, type }: Place, { parent, minor }: Placement): Ino {
@@ -272,6 +314,11 @@ export class InPlacePlan implements CarryPlan {
   }
 
   finish(): void {
-    // The survey has decided it all.
+    for (const ino of this.#copied) {
+      this.copies.push({ source: ino, ino, change: this.changes.get(ino) });
+      this.changes.delete(ino);
+    }
   }
 }
+
+const nextAfter = (tree: Tree, ino: Ino): number => (tree.seek(ino + 1, 0, 0) ? tree.object : Number.POSITIVE_INFINITY);

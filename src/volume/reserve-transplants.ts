@@ -52,7 +52,7 @@ function pagesInPlace(
 ): number {
   const survey = Survey.of(volume, snapshot, carried, Number.POSITIVE_INFINITY);
   if (survey === undefined) throw new CorruptionError('the log', 'a reset in place that cannot be');
-  const plan = new InPlacePlan(volume, survey, volume.store.counters.nextIno, takeNumber);
+  const plan = new InPlacePlan(volume, snapshot, survey, volume.store.counters.nextIno, takeNumber);
   const estimate = new Estimate(volume, snapshot, plan);
   estimate.changed += itemsOfOrphans(snapshot) + volume.orphans.size;
   estimate.changed += (survey.moved.length + survey.left.length) * ITEMS_PER_LEFT_NAME;

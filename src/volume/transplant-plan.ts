@@ -21,7 +21,7 @@ import { QUOTA_GROUPS_MAX, type QuotaLimits } from './quota-record.js';
 import type { VolumeState } from './state.js';
 
 /** Items side by side that are shared rather than copied: several leaves of them, since those at the ends are copied in part. */
-const SHARED_ITEMS_MIN = 256;
+export const SHARED_ITEMS_MIN = 256;
 
 /** Where a name of a copy is, and which quota the copy counts for. */
 export interface Placement {

@@ -309,3 +309,35 @@ t.test('a reset in place takes no more for more files', async (t) => {
   // Ten times the files are a level more of the tree.
   t.ok(costs[1]! <= costs[0]! + 8, `${costs.join(' and ')} pages`);
 });
+
+t.test('much of blank that persists does not take a page for each inode', async (t) => {
+  const tree = await TreeByPath.make(t);
+  const { store } = tree.served;
+  const FILES = 600;
+  for (const path of ['etc', 'other']) tree.directory(path);
+  // Side by side, and one by one between what does not persist.
+  for (let made = 0; made < FILES; made++) tree.file(`etc/${made}`, content);
+  for (let made = 0; made < FILES; made++) {
+    tree.file(`etc/more${made}`, content);
+    tree.file(`other/${made}`, content);
+  }
+  await tree.datasets.createSnapshot('main', 'blank');
+  tree.write('etc/3', 0, Buffer.from('changed'));
+  tree.write('etc/more3', 0, Buffer.from('changed'));
+  tree.remove('etc/5');
+  tree.file('late', content);
+  await store.checkpoint();
+  const born = store.state.pages.bornCount;
+  const durable = reset(tree, ['etc'], 'old');
+  t.ok(removedIn(tree) > 0, 'in place');
+  const taken = store.state.pages.bornCount - born;
+  t.ok(taken < FILES / 3, `${taken} pages`);
+  await durable;
+  for (const name of ['3', 'more3']) {
+    t.match((await tree.served.read(tree.ino(`etc/${name}`))).toString('latin1'), /^changed/);
+  }
+  t.notOk(tree.exists('etc/5'));
+  t.strictSame(await tree.served.read(tree.ino('etc/more4')), content);
+  t.equal(problemOf(tree), undefined);
+  await store.close();
+});

@@ -207,7 +207,7 @@ export class DatasetChanges {
     if (!isInPlace) return new TransplantPlan(replaced, state, true, this.#takeNumber);
     const survey = Survey.of(replaced, state, carried, Number.POSITIVE_INFINITY);
     if (survey === undefined) throw new CorruptionError('the log', 'a reset in place that cannot be');
-    return new InPlacePlan(replaced, survey, this.#state.counters.nextIno, this.#takeNumber);
+    return new InPlacePlan(replaced, state, survey, this.#state.counters.nextIno, this.#takeNumber);
   }
 
   /** What a reset in place has taken over with the rest loses its names, and so comes to be swept. */
