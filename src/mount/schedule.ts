@@ -59,6 +59,7 @@ export class Schedule {
     for (const volume of this.#datasets.volumes) {
       if (this.#isDue(volume, nowMs)) {
         const name = freeName(this.#datasets, volume, 'auto', nowMs);
+        await this.#store.swept();
         await this.#flush(volume.id);
         await this.#datasets.createSnapshot(volume.name, name, { [MADE_BY]: INTERVAL });
       }

@@ -170,8 +170,8 @@ class Reception {
   async #checkUnchanged(base: Dataset): Promise<void> {
     const target = this.#target;
     if (target === undefined || this.#options.force) return;
-    await this.#mounts.flush(target.id);
     await this.#store.swept();
+    await this.#mounts.flush(target.id);
     const [before, now] = [new PinnedTree(this.#store, base), new PinnedTree(this.#store, target)];
     try {
       const first = await compareStates(before, now).next();

@@ -72,7 +72,6 @@ export const diffStates: StoreCommand<DiffArgs, DiffResult> = async (args, conte
     args.after === undefined ? store.state.catalog.require(earlier.volume) : stateNamed(args.after, context);
   await flushed(earlier, context);
   await flushed(later, context);
-  await store.swept();
   const before = new PinnedTree(store, earlier);
   let after: PinnedTree | undefined;
   let changes = 0;

@@ -17,6 +17,7 @@ import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
+import { flushed } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 import { Vanishing, type VanishingPath } from './vanishing.js';
 
@@ -80,13 +81,12 @@ export const persistenceStatus: StoreCommand<
   { readonly volume: string | undefined; readonly to: string | undefined },
   PersistenceStatus
 > = async (args, context) => {
-  const { store, datasets, mounts, signal } = context;
+  const { store, datasets, signal } = context;
   const volume = volumeNamed(args.volume, context);
   const rules = rulesOf(volume.properties);
   const blank = new PinnedTree(store, blankOf(datasets, volume, args.to));
   try {
-    await mounts.flush(volume.id);
-    await store.swept();
+    await flushed(volume, context);
     const live = new PinnedTree(store, volume);
     try {
       const vanishing = new Vanishing(rules.map(({ path }) => path));
@@ -118,7 +118,7 @@ export const resetVolume: StoreCommand<
   const { store, datasets, mounts } = context;
   const volume = volumeNamed(name, context);
   checkNothingMountedBelow(volume, '', context);
-  await mounts.flush(volume.id);
+  await flushed(volume, context);
   const without = (options.without ?? []).map(normalPath);
   const report = await reset(store, datasets, volume, { ...options, without });
   await mounts.rolledBack(volume.id, '');

@@ -5,6 +5,7 @@ import { NO_LIMIT, type QuotaLimits } from '../../volume/quota-record.js';
 import { Quotas } from '../../volume/quotas.js';
 import { volumeLimits } from '../../volume/volume-quota.js';
 import { volumeNamed } from './dataset-names.js';
+import { flushed } from './states.js';
 import type { StoreCommand } from './store-command.js';
 
 /** A directory, by its path in a volume. */
@@ -72,7 +73,7 @@ export const listQuotas: StoreCommand<
   { readonly volume: string; readonly quotas: readonly QuotaReport[] }
 > = async ({ volume: name }, context) => {
   const volume = volumeNamed(name, context);
-  await context.mounts.flush(volume.id);
+  await flushed(volume, context);
   const { dataBytes: bytesUsed, inodes: inodesUsed } = volume;
   const whole = reportOf('', { bytesUsed, inodesUsed }, volumeLimits(volume));
   const directories = new Quotas(context.store).list(volume).map((quota) => reportOf(quota.path, quota, quota.limits));

@@ -8,6 +8,7 @@ import { resolvePath } from '../../volume/paths.js';
 import { MADE_BY } from '../../volume/prune.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
+import { flushed } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 export interface RollbackArgs {
@@ -42,7 +43,7 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
   checkIsThere(snapshot, path, context);
   checkNothingMountedBelow(volume, path, context);
   const kept = args.keep ? (args.keepAs ?? freeName(datasets, volume, 'before-rollback', store.nowMs())) : undefined;
-  await mounts.flush(volume.id);
+  await flushed(volume, context);
   await datasets.rollBack(volume.name, snapshot, {
     keepAs: kept,
     keepProperties: args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {},

@@ -6,6 +6,7 @@ import { holdsOf } from '../../volume/datasets.js';
 import { MADE_BY } from '../../volume/prune.js';
 import { ownSpace } from '../../volume/space.js';
 import { requireSnapshot, snapshotNamed } from './dataset-names.js';
+import { flushed } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 /** A snapshot as it is listed. */
@@ -53,10 +54,9 @@ function reportOf(snapshot: Dataset, { store, datasets }: CommandContext): Snaps
 
 /** Takes a snapshot of what programs have written so far. */
 export const createSnapshot: StoreCommand<Named, SnapshotReport> = async ({ name }, context) => {
-  const { datasets, mounts } = context;
   const { volume, snapshot } = snapshotNamed(name, context);
-  await mounts.flush(volume.id);
-  return reportOf(await datasets.createSnapshot(volume.name, snapshot), context);
+  await flushed(volume, context);
+  return reportOf(await context.datasets.createSnapshot(volume.name, snapshot), context);
 };
 
 /** Lists the snapshots of a volume, or of all volumes, the oldest first. */

@@ -20,7 +20,12 @@ export function stateNamed(name: string, context: CommandContext): Dataset {
   );
 }
 
-/** Has the kernel hand over what programs have written, where the state is that of now. */
-export async function flushed(state: Dataset, { mounts }: CommandContext): Promise<void> {
-  if (state.type === 'volume') await mounts.flush(state.id);
+/**
+ * Has the kernel hand over what programs have written, where the state is that of now. Removed trees are swept before: what comes next
+ * would wait for that, and miss what programs write meanwhile.
+ */
+export async function flushed(state: Dataset, { store, mounts }: CommandContext): Promise<void> {
+  if (state.type !== 'volume') return;
+  await store.swept();
+  await mounts.flush(state.id);
 }
