@@ -280,6 +280,8 @@ export class InPlacePlan implements CarryPlan {
       }
       run.inodes.push(ino);
       for (let more = tree.seek(ino, 0, 0); more && tree.object === ino; more = tree.next()) {
+        // Enough to be shared: a directory may have any number of entries.
+        if (run.items >= SHARED_ITEMS_MIN) break;
         run.items++;
         run.bytes += LEAF_SLOT_BYTES + padded(tree.valueLength);
       }
