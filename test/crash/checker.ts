@@ -90,7 +90,7 @@ class FileHistory {
   }
 
   lossProblem(shown: ModelInode): string | undefined {
-    if (!this.#inode.isBlob) return describeDifference(shown.content, this.#inode.content);
+    if (!this.#inode.isBlob) return this.#smallProblem(shown);
     const floor = this.#exactAsOf();
     const since = this.#changes.filter(({ index }) => index > floor && index <= this.#prefix);
     const later = this.#changes.filter(({ index }) => index > this.#prefix && index <= this.#promises.issued);
@@ -116,6 +116,14 @@ class FileHistory {
     });
   }
 
+  /** A small file is as it was; unless the write in flight has given it a blob, and may be there in part. */
+  #smallProblem(shown: ModelInode): string | undefined {
+    const { content } = this.#inode;
+    if (!shown.isBlob || shown.content.length !== content.length) return describeDifference(shown.content, content);
+    const later = this.#changes.filter(({ index, change }) => index > this.#prefix && change.kind === 'write');
+    return sectorProblem(shown.content, () => [content, ...later.map(({ index }) => this.#content(index))]);
+  }
+
   /**
    * Where the file's blob, which may be shorter than the file, may end: at the end of what was written, as far as the blob did not reach
    * further at the last sync. What was written beyond may be missing, and then reads as zeros.
@@ -125,7 +133,9 @@ class FileHistory {
       change.kind === 'write' && index <= this.#promises.issued ? [{ index, end: change.to }] : [],
     );
     const durable = Math.max(0, ...ends.filter(({ index }) => index <= floor).map(({ end }) => end));
-    return ends.map(({ end }) => end).filter((end) => end >= durable);
+    // At the last sync it may have ended with the data, before zeros that were never written.
+    const dataEnd = this.#content(floor).findLastIndex((byte) => byte !== 0) + 1;
+    return [dataEnd, ...ends.map(({ end }) => end).filter((end) => end >= durable)];
   }
 
   /** The step as of which the file's data is exact: of the last sync, or of the last change that brings its data along. */
