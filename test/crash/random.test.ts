@@ -8,7 +8,7 @@ import t from 'tap';
 import { describeViolation, newStore, runSeed } from './campaign.js';
 import { newTally } from './explore.js';
 
-const SEEDS = 300;
+const SEEDS = 220;
 
 t.test('random histories keep the contract whenever they are cut off', async (t) => {
   t.comment(`seeds 1 to ${SEEDS}`);

@@ -71,7 +71,7 @@ async function crashAround(test: Test, copiedMax: number): Promise<void> {
   const states = new Set([await shown(disk, store)]);
   const crashes: SimulatedDisk[] = [];
   disk.observe = () => {
-    if (crashes.length < 24) crashes.push(disk.afterProcessDeath());
+    if (crashes.length < 12) crashes.push(disk.afterProcessDeath());
   };
   const blank = datasets.snapshot('main', 'blank');
   await settle(disk, datasets.rollBack('main', blank, { keepAs: 'old', carried: ['home'], copiedMax }));

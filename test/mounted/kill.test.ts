@@ -7,7 +7,7 @@ import { Random } from '../random.js';
 import { KillRounds } from './kill-rounds.js';
 import { MountedStore } from './mounted-store.js';
 
-const ROUNDS = 30;
+const ROUNDS = 20;
 const WRITERS = 3;
 /** Most kills come early, so that the beginning of a mount has its share; some after thousands of operations. */
 const OPERATIONS_EXPONENT_MAX = 11;
