@@ -74,6 +74,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   'bad-property': EXIT.usage,
   exists: EXIT.inUse,
   held: EXIT.inUse,
+  unswept: EXIT.failure,
 };
 
 const OF_FUSE_ERROR: Readonly<Record<FuseErrorCode, ExitCode>> = {

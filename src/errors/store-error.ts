@@ -34,6 +34,7 @@ export type StoreErrorCode =
   | 'bad-property'
   | 'exists'
   | 'held'
+  | 'unswept'
   | 'no-such-directory'
   | 'no-such-quota'
   | 'bad-quota'

@@ -53,6 +53,7 @@ function adviceFor(store: string, error: StoreError): string {
     case 'bad-property':
     case 'exists':
     case 'held':
+    case 'unswept':
     case 'bad-stream':
     case 'wrong-base':
     case 'changed':

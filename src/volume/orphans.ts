@@ -17,6 +17,13 @@ export function orphansIn(tree: Tree): Ino[] {
   return orphans;
 }
 
+/** Whether a volume has removed trees. In a store that is read-only nobody has noted them: all that there are have items. */
+export function hasRemovedTrees({ removed, tree }: VolumeState): boolean {
+  if (removed.length > 0) return true;
+  const inode = new Inode();
+  return orphansIn(tree).some((ino) => inode.load(tree, ino) && inode.entries > 0);
+}
+
 /** Reads the items of a tree that was opened, or that has taken the place of another. Directories with entries are to be swept. */
 export function loadOrphans(state: VolumeState): void {
   const { tree, orphans, savedOrphans, removed } = state;

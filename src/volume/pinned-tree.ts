@@ -5,8 +5,10 @@
  * It is what a snapshot is, one more reference to a root, but it is in no catalog and not logged. Checkpoints keep it as a dying tree
  * (bookkeeping.ts), so that after a crash its reference is given up like that of a destroyed snapshot.
  */
+import { StoreError } from '../errors/store-error.js';
 import type { PageNumber } from '../store/units.js';
 import { type Dataset, gone } from './dataset.js';
+import { hasRemovedTrees } from './orphans.js';
 import { VolumeState } from './state.js';
 import type { Store } from './store.js';
 import { Volume } from './volume.js';
@@ -18,10 +20,11 @@ export class PinnedTree {
   readonly #isCounted: boolean;
   #isReleased = false;
 
-  /** Throws StoreError for a dataset that has been destroyed. */
+  /** Throws StoreError for a dataset that has been destroyed, and for a volume that could not be swept: what is in removed trees has no path. */
   constructor(store: Store, dataset: Dataset) {
     const { state } = store;
     if (state.catalog.get(dataset.id) === undefined) throw gone(dataset);
+    if (dataset.type === 'volume' && hasRemovedTrees(state.volume(dataset.id))) throw unswept(store, dataset);
     // The tree of a volume is ahead of its record.
     const root = dataset.type === 'volume' ? state.volume(dataset.id).tree.root : dataset.root;
     this.#store = store;
@@ -54,3 +57,10 @@ export class PinnedTree {
     }
   }
 }
+
+const unswept = ({ isWritable }: Store, { name }: Dataset): StoreError =>
+  new StoreError(
+    'unswept',
+    `What the last reset of "${name}" has left behind is not swept yet${isWritable ? '' : ', and the store is read-only'}.`,
+    isWritable ? 'Make room on the disk of the store, and try again.' : 'Mount it for writing once.',
+  );

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { EDQUOT } from '../../src/errors/errno.js';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { MAIN_VOLUME } from '../../src/store/units.js';
+import { Datasets } from '../../src/volume/datasets.js';
 import { orphansIn } from '../../src/volume/orphans.js';
 import { PinnedTree } from '../../src/volume/pinned-tree.js';
 import { structuralProblem } from '../crash/structure.js';
@@ -254,6 +255,24 @@ t.test('snapshots, clones, resets and comparisons are of what can be seen', asyn
   t.strictSame(await tree.diff(snapshot), []);
   for (const pinned of [before, now]) pinned.release();
   await store.close();
+});
+
+t.test('a store that is read-only compares nothing with what it cannot sweep', async (t) => {
+  const tree = await lived(t);
+  const durable = reset(tree, ['home'], 'old');
+  tree.served.store.sweeper.slice();
+  await tree.served.reopen({ readOnly: true });
+  await durable;
+  const { store } = tree.served;
+  const datasets = new Datasets(store);
+  t.throws(() => new PinnedTree(store, datasets.volume('main')), { code: 'unswept', message: /read-only/ });
+  const old = new PinnedTree(store, datasets.snapshot('main', 'old'));
+  old.release();
+  await tree.served.reopen();
+  await tree.served.store.swept();
+  const live = new PinnedTree(tree.served.store, new Datasets(tree.served.store).volume('main'));
+  live.release();
+  await tree.served.store.close();
 });
 
 t.test('replaying the log brings the same snapshots about', async (t) => {
