@@ -22,8 +22,11 @@ import { structuralProblem } from './structure.js';
 /** Enough for many leaves side by side. */
 const FILES = 400;
 
-const shown = async (disk: SimulatedDisk, store: Store): Promise<string> =>
-  (await settle(disk, manifestOf(store, store.main.state.dataset))).join('\n');
+/** What can be seen of the volume, as of a snapshot: what is to be swept does not count. */
+async function shown(disk: SimulatedDisk, store: Store): Promise<string> {
+  const { dataset, tree } = store.main.state;
+  return (await settle(disk, manifestOf(store, { ...dataset, type: 'snapshot', root: tree.root }))).join('\n');
+}
 
 class Maker {
   readonly #filesystem: FileSystem;
