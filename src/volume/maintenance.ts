@@ -16,8 +16,8 @@ import type { Sweeper } from './sweeper.js';
 const CHECKPOINT_LOG_BYTES = 64 * 1024 * 1024;
 /** … or the epoch this many pages, … */
 const CHECKPOINT_PAGES = 32 * 1024;
-/** … or so many shared records have been counted anew, which is kept in memory until then, … */
-const CHECKPOINT_COUNTS = 200_000;
+/** … or so many shared records have been counted anew, which the next one saves at once, in some 15 ms, … */
+const CHECKPOINT_COUNTS = 40_000;
 /** … or when something has changed and this many milliseconds have passed. */
 const CHECKPOINT_INTERVAL_MS = 30_000;
 
