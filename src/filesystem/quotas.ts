@@ -18,7 +18,7 @@ export function assertRoom({ state, store }: Volume, group: number, bytes: numbe
   try {
     assertRoomNow(state, group, bytes, inodes);
   } catch (error) {
-    if (state.removed.length === 0) throw error;
+    if (error !== EDQUOT || state.removed.length === 0) throw error;
     store.sweeper.sweepAll(state);
     assertRoomNow(state, group, bytes, inodes);
   }

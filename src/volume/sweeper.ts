@@ -9,7 +9,7 @@ import { Inode } from './inode.js';
 import { isLackOfSpace } from './maintenance.js';
 import type { Operation } from './operation.js';
 import type { StoreState, VolumeState } from './state.js';
-import { sweptBefore } from './sweeping-first.js';
+import { sweptBefore } from './swept-before.js';
 
 /** Names taken away at once, where there is space enough. */
 const NAMES_PER_STEP = 8;
