@@ -139,9 +139,13 @@ export class Datasets {
     if (this.#store.state.catalog.snapshotNamed(volume, name) !== undefined) throw exists('snapshot', name);
   }
 
-  /** Refuses a dataset that has been destroyed since somebody looked it up. */
+  #isThere({ id }: Dataset): boolean {
+    return this.#store.state.catalog.get(id) !== undefined;
+  }
+
+  /** Refuses a dataset that has been destroyed since somebody looked it up: what is logged about it could not be replayed. */
   #checkIsThere(dataset: Dataset): void {
-    if (this.#store.state.catalog.get(dataset.id) === undefined) throw gone(dataset);
+    if (!this.#isThere(dataset)) throw gone(dataset);
   }
 
   #nextId(): DatasetId {
@@ -161,8 +165,15 @@ export class Datasets {
 
   // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. */
+  /**
+   * Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. One that
+   * another command has destroyed since it was looked up is as it should be.
+   */
   async destroy(dataset: Dataset): Promise<void> {
+    if (!this.#isThere(dataset)) {
+      await this.#store.commit('all');
+      return;
+    }
     if (dataset.type === 'volume') this.checkDestroyable(dataset, []);
     else this.checkUnused(dataset);
     await this.#perform({ type: 'destroy', id: dataset.id });
@@ -205,6 +216,7 @@ export class Datasets {
   }
 
   async rename(dataset: Dataset, name: string): Promise<void> {
+    this.#checkIsThere(dataset);
     if (dataset.name === MAIN_NAME && dataset.type === 'volume') {
       throw new StoreError(
         'in-use',
@@ -226,6 +238,7 @@ export class Datasets {
     const merged = Object.entries({ ...dataset.properties, ...changes }).filter(([, value]) => value !== undefined);
     const properties = Object.fromEntries(merged);
     checkProperties(properties);
+    this.#checkIsThere(dataset);
     await this.#perform({ type: 'setProperties', id: dataset.id, properties });
   }
 
@@ -277,6 +290,7 @@ export class Datasets {
     volume: AdoptedVolume,
     snapshot: AdoptedSnapshot,
   ): Promise<Dataset> {
+    for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
     const { id } = into ?? from;
     if (into === undefined) {
       checkName('volume', volume.name);

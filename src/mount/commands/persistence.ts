@@ -94,11 +94,10 @@ export const persistenceStatus: StoreCommand<
         signal.throwIfAborted();
         vanishing.note(change);
       }
-      const state = store.state.volumeOf(volume);
       const persisted = rules.map(({ path, class: ruleClass }) => ({
         path: `/${path}`,
         class: ruleClass,
-        exists: resolvePath(state, path) !== undefined,
+        exists: resolvePath(live.volume.state, path) !== undefined,
       }));
       const { paths, bytes } = vanishing.summary();
       return { volume: volume.name, vanishing: paths, vanishingBytes: bytes, persisted };
