@@ -4,7 +4,7 @@
  * A clone of an ephemeral mount is a volume with a property that says so. It goes when the mount ends; one that a crash of all
  * processes left goes when the store is served again.
  */
-import { reset, timeInName } from '../filesystem/reset.js';
+import { reset } from '../filesystem/reset.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets, holdsOf } from '../volume/datasets.js';
 import { pruneAutomatic } from '../volume/prune.js';
@@ -27,18 +27,10 @@ export async function prepareVolume(request: MountRequest, { store, log }: Opene
     log.info({ ...report, pruned }, 'reset');
   }
   if (!request.ephemeral) return request.dataset;
-  const name = freeVolumeName(datasets, store.nowMs());
   const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  await datasets.createVolume(name, dataset, owner, { ...dataset.properties, [EPHEMERAL_PROPERTY]: true });
+  const properties = { ...dataset.properties, [EPHEMERAL_PROPERTY]: true };
+  const { name } = await datasets.createVolume({ prefix: 'ephemeral' }, dataset, owner, properties);
   return name;
-}
-
-function freeVolumeName(datasets: Datasets, nowMs: number): string {
-  const names = new Set(datasets.volumes.map(({ name }) => name));
-  for (let number = 1; ; number++) {
-    const name = `ephemeral-${timeInName(nowMs)}${number === 1 ? '' : `.${number}`}`;
-    if (!names.has(name)) return name;
-  }
 }
 
 /** Destroys the clones of ephemeral mounts, with their snapshots, unless they are mounted. */

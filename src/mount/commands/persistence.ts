@@ -116,10 +116,11 @@ export const resetVolume: StoreCommand<
 > = async ({ volume: name, ...options }, context) => {
   const { store, datasets, mounts } = context;
   const volume = volumeNamed(name, context);
-  checkNothingMountedBelow(volume, '', context);
+  const check = (): void => checkNothingMountedBelow(volume, '', context);
+  check();
   await flushed(volume, context);
   const without = (options.without ?? []).map(normalPath);
-  const report = await reset(store, datasets, volume, { ...options, without });
+  const report = await reset(store, datasets, volume, { ...options, without }, check);
   await mounts.rolledBack(volume.id, '');
   return { ...report, pruned: await pruneAutomatic(datasets, volume, store.nowMs()) };
 };

@@ -2,7 +2,6 @@
  * Rolling a volume back to one of its snapshots, mounted or not.
  */
 import { StoreError } from '../../errors/store-error.js';
-import { freeName } from '../../filesystem/reset.js';
 import type { Dataset } from '../../volume/dataset.js';
 import { resolvePath } from '../../volume/paths.js';
 import { MADE_BY } from '../../volume/prune.js';
@@ -42,15 +41,17 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
   const path = args.path === undefined ? '' : plainPath(args.path);
   checkIsThere(snapshot, path, context);
   checkNothingMountedBelow(volume, path, context);
-  const kept = args.keep ? (args.keepAs ?? freeName(datasets, volume, 'before-rollback', store.nowMs())) : undefined;
   await flushed(volume, context);
-  await datasets.rollBack(volume.name, snapshot, {
-    keepAs: kept,
-    keepProperties: args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {},
-    path,
+  const kept = await datasets.rollBack(volume.name, snapshot, () => {
+    checkNothingMountedBelow(volume, path, context);
+    return {
+      keepAs: args.keep ? (args.keepAs ?? { prefix: 'before-rollback' }) : undefined,
+      keepProperties: args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {},
+      path,
+    };
   });
   await mounts.rolledBack(volume.id, path);
-  return { volume: volume.name, snapshot: datasets.nameOf(snapshot), path: `/${path}`, kept: kept ?? null };
+  return { volume: volume.name, snapshot: datasets.nameOf(snapshot), path: `/${path}`, kept: kept?.name ?? null };
 };
 
 /** A path without slashes at its ends. */
