@@ -11,16 +11,18 @@ import { pruneAutomatic } from '../volume/prune.js';
 import type { Store } from '../volume/store.js';
 import type { MountRequest } from './mount-request.js';
 import type { OpenedStore } from './opened-store.js';
+import { checkWritable } from './read-only-store.js';
 
 const EPHEMERAL_PROPERTY = 'ephemeral';
 
 const isEphemeral = ({ type, properties }: Dataset): boolean =>
   type === 'volume' && properties[EPHEMERAL_PROPERTY] === true;
 
-/** Resets and clones as asked. Returns the name of what is to be mounted. Throws StoreError, EROFS. */
+/** Resets and clones as asked. Returns the name of what is to be mounted. Throws StoreError. */
 export async function prepareVolume(request: MountRequest, { store, log }: OpenedStore): Promise<string> {
   const datasets = new Datasets(store);
   const dataset = datasets.named(request.dataset);
+  if (request.resetOnMount || request.ephemeral) checkWritable(store);
   if (request.resetOnMount && dataset.type === 'volume') {
     const report = await reset(store, datasets, dataset);
     const pruned = await pruneAutomatic(datasets, dataset, store.nowMs());

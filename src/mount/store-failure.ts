@@ -54,6 +54,7 @@ function adviceFor(store: string, error: StoreError): string {
     case 'exists':
     case 'held':
     case 'unswept':
+    case 'read-only':
     case 'bad-stream':
     case 'wrong-base':
     case 'changed':

@@ -15,6 +15,7 @@ import {
 } from '../../volume/persistence.js';
 import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
+import { checkWritable } from '../read-only-store.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
 import { flushed } from './states.js';
@@ -116,6 +117,7 @@ export const resetVolume: StoreCommand<
 > = async ({ volume: name, ...options }, context) => {
   const { store, datasets, mounts } = context;
   const volume = volumeNamed(name, context);
+  checkWritable(store);
   const check = (): void => checkNothingMountedBelow(volume, '', context);
   check();
   await flushed(volume, context);

@@ -5,6 +5,7 @@ import { StoreError } from '../../errors/store-error.js';
 import type { Dataset } from '../../volume/dataset.js';
 import { resolvePath } from '../../volume/paths.js';
 import { MADE_BY } from '../../volume/prune.js';
+import { checkWritable } from '../read-only-store.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
 import { flushed } from './states.js';
@@ -34,6 +35,7 @@ export interface RollbackReport {
 
 export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args, context) => {
   const { datasets, mounts, store } = context;
+  checkWritable(store);
   const named = volumeNamed(args.volume, context);
   const snapshot = requireSnapshot(args.snapshot, { datasets, volume: named });
   const volume = args.volume === undefined ? store.state.catalog.require(snapshot.volume) : named;
