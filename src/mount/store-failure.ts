@@ -83,7 +83,7 @@ function explainDiskFailure(store: string, error: DiskError): StoreError {
       return new StoreError(
         'no-permission',
         `The store ${store} lies on a file system that is mounted read-only.`,
-        'Mount it with --read-only, or make that file system writable.',
+        'Make that file system writable. (A store that was unmounted properly can be mounted with --read-only.)',
       );
     default:
       return new StoreError(
