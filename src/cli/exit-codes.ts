@@ -75,6 +75,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   exists: EXIT.inUse,
   held: EXIT.inUse,
   unswept: EXIT.failure,
+  'read-only': EXIT.failure,
 };
 
 const OF_FUSE_ERROR: Readonly<Record<FuseErrorCode, ExitCode>> = {

@@ -96,6 +96,12 @@ function idleRows(store: string, idle: IdleStore): [string, string][] {
   return result;
 }
 
+function unsweptNote({ volume }: MountStatus, { isUnswept }: ServedDataset): string {
+  if (!isUnswept) return '';
+  const until = volume.readOnlyReason === '' ? 'which is being swept' : 'which is swept once it is mounted for writing';
+  return `, with what the last reset has left behind, ${until}`;
+}
+
 function statusRows({
   status,
   mount,
@@ -110,7 +116,7 @@ function statusRows({
     ['store', `${status.store}${label}`],
     ['uuid', volume.uuid],
     [mount.type, mount.readOnly ? `${mount.dataset}, read-only` : mount.dataset],
-    ['used', `${formatBytes(mount.dataBytes)} in ${formatCount(mount.inodes)} inodes`],
+    ['used', `${formatBytes(mount.dataBytes)} in ${formatCount(mount.inodes)} inodes${unsweptNote(status, mount)}`],
     ['host files', `metadata ${formatBytes(nodes + strings)}, packs ${formatBytes(packs)}, log ${formatBytes(log)}`],
     ['durability', `${volume.durability}, commits every ${formatDuration(volume.commitIntervalMs)}`],
     ['recovery', wasNeeded(volume.recovery) ? recoveryLine(volume.recovery) : 'none was needed'],

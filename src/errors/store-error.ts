@@ -35,6 +35,7 @@ export type StoreErrorCode =
   | 'exists'
   | 'held'
   | 'unswept'
+  | 'read-only'
   | 'no-such-directory'
   | 'no-such-quota'
   | 'bad-quota'

@@ -43,21 +43,6 @@ export interface ResetReport {
   readonly missing: readonly string[];
 }
 
-/** The time as part of a name: `2026-11-20T14.03.09Z`, and milliseconds where that is taken. */
-export function timeInName(nowMs: number): string {
-  return `${new Date(nowMs).toISOString().slice(0, 19).replaceAll(':', '.')}Z`;
-}
-
-/** A name for a new snapshot of a volume that is not taken: `PREFIX-TIME`, or with a number behind it. */
-export function freeName(datasets: Datasets, volume: Dataset, prefix: string, nowMs: number): string {
-  const names = new Set(datasets.snapshots(volume.name).map(({ name }) => name));
-  const name = `${prefix}-${timeInName(nowMs)}`;
-  for (let number = 1; ; number++) {
-    const candidate = number === 1 ? name : `${name}.${number}`;
-    if (!names.has(candidate)) return candidate;
-  }
-}
-
 /** The snapshot that a volume is reset to. Throws StoreError, with the command that makes one. */
 export function blankOf(datasets: Datasets, volume: Dataset, name = BLANK_NAME): Dataset {
   const blank = datasets.snapshots(volume.name).find((snapshot) => snapshot.name === name);
@@ -69,35 +54,42 @@ export function blankOf(datasets: Datasets, volume: Dataset, name = BLANK_NAME):
   );
 }
 
-/** Resets a volume. Programs that have its files open get ESTALE. Throws StoreError, DiskError. */
+/**
+ * Resets a volume. Programs that have its files open get ESTALE. `check` is called at the moment of the reset, and may refuse it. Throws
+ * StoreError, DiskError.
+ */
 export async function reset(
   store: Store,
   datasets: Datasets,
   volume: Dataset,
   options: ResetOptions = {},
+  check: () => void = () => undefined,
 ): Promise<ResetReport> {
-  // Before anything is looked up: what is found is used at once.
   await store.swept();
   const blank = blankOf(datasets, volume, options.to);
-  const rules = rulesOf(volume.properties).filter((rule) => counts(rule, options));
-  const state = store.state.volumeOf(volume);
-  const carried = carriedPaths(rules);
-  const missing = carried.filter((path) => resolvePath(state, path) === undefined);
-  const kept = options.forget === true ? undefined : freeName(datasets, volume, 'old-root', store.nowMs());
-  await datasets.rollBack(volume.name, blank, {
-    keepAs: kept,
-    keepProperties: { [MADE_BY]: 'reset' },
-    carried: carried.filter((path) => !missing.includes(path)),
-    copiedMax: options.copiedMax,
+  let rules: readonly PersistenceRule[] = [];
+  let carried: readonly string[] = [];
+  const kept = await datasets.rollBack(volume.name, blank, () => {
+    check();
+    // Not before: others may have changed the rules, and what is at the paths, while this waited.
+    rules = rulesOf(volume.properties).filter((rule) => counts(rule, options));
+    const state = store.state.volumeOf(volume);
+    carried = carriedPaths(rules).filter((path) => resolvePath(state, path) !== undefined);
+    return {
+      keepAs: options.forget === true ? undefined : { prefix: 'old-root' },
+      keepProperties: { [MADE_BY]: 'reset' },
+      carried,
+      copiedMax: options.copiedMax,
+    };
   });
   makeDirectories(store, volume, rules);
   await store.commit('all');
   return {
     volume: volume.name,
     to: blank.name,
-    kept: kept ?? null,
-    carried: carried.filter((path) => !missing.includes(path)).map((path) => `/${path}`),
-    missing: missing.map((path) => `/${path}`),
+    kept: kept?.name ?? null,
+    carried: carried.map((path) => `/${path}`),
+    missing: carriedPaths(rules).flatMap((path) => (carried.includes(path) ? [] : [`/${path}`])),
   };
 }
 

@@ -83,6 +83,8 @@ export interface ServedDataset {
   readonly inodes: number;
   /** The sizes of its regular files, in bytes. */
   readonly dataBytes: number;
+  /** What the last reset has left behind counts among these until it is swept; in a store that is read-only it stays. */
+  readonly isUnswept: boolean;
   /** Milliseconds since 1970: when the present process began to serve it. */
   readonly mountedAtMs: number;
   /**

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
+import { chooseSuperblock } from '../store/superblock.js';
 import type { Durability } from '../volume/options.js';
 import { Store } from '../volume/store.js';
 import { createVolume } from './create-volume.js';
@@ -80,7 +81,7 @@ export class OpenedStore {
       const log = openLog(logFile, terminal);
       // Looked at again under the lock: another command may have made it meanwhile.
       const created = directoryState(store) !== 'store';
-      const disk = new HostDisk(store, { readOnly: request.readOnly });
+      const disk = new HostDisk(store, { readOnly: request.readOnly && isClean(store) });
       if (created) {
         await createVolume(disk, request.label);
       }
@@ -123,6 +124,9 @@ export class OpenedStore {
     this.#lock.release();
   }
 }
+
+/** A store that was not closed properly is recovered first, which writes, whoever opens it. */
+const isClean = (store: string): boolean => chooseSuperblock(new HostDisk(store, { readOnly: true })).clean;
 
 /** Refuses a directory in which a store must not be made, and makes a missing one. */
 function checkPlaceForStore(store: string, state: Exclude<DirectoryState, 'store'>, readOnly: boolean): void {

@@ -32,6 +32,8 @@ export async function runHere(store: string, { name, args, caller }: RunRequest,
     holder: `razorfs ${name}`,
     mountPoint: '',
   });
+  // Nothing is mounted: what is swept nobody has open.
+  opened.store.state.onOrphan = () => false;
   const signal = io.signal ?? new AbortController().signal;
   try {
     return await command(args, {

@@ -5,7 +5,6 @@
  * The state is in the snapshots themselves: whichever process serves the store, and whenever it was started, an interval begins with
  * the last snapshot that was taken on it.
  */
-import { freeName } from '../filesystem/reset.js';
 import type { DatasetId } from '../store/units.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
@@ -58,10 +57,9 @@ export class Schedule {
     const nowMs = this.#store.nowMs();
     for (const volume of this.#datasets.volumes) {
       if (this.#isDue(volume, nowMs)) {
-        const name = freeName(this.#datasets, volume, 'auto', nowMs);
         await this.#store.swept();
         await this.#flush(volume.id);
-        await this.#datasets.createSnapshot(volume.name, name, { [MADE_BY]: INTERVAL });
+        await this.#datasets.createSnapshot(volume.name, { prefix: 'auto' }, { [MADE_BY]: INTERVAL });
       }
       if (!prunes) continue;
       const gone = await pruneAutomatic(this.#datasets, volume, nowMs);

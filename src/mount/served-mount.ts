@@ -3,6 +3,7 @@
  *
  * What it needs outlives the process: the description goes to the supervisor, and another process goes on with it (`resume`).
  */
+import { CorruptionError } from '../errors/corruption.js';
 import { Namespace } from '../filesystem/namespace.js';
 import { Connection } from '../fuse/connection.js';
 import { kernelHasEpochs } from '../fuse/kernel-version.js';
@@ -11,6 +12,7 @@ import type { FuseNative } from '../fuse-native/package.js';
 import type { Ino } from '../store/units.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
+import { hasRemovedTrees } from '../volume/orphans.js';
 import type { ServedDataset } from './control-protocol.js';
 import { flushInChild } from './flush.js';
 import { forgetPath, forgetSnapshot, forgetTree, rootNames } from './kernel-caches.js';
@@ -80,10 +82,7 @@ export class ServedMount {
       store.log.error({ errno }, 'requests under way could not be asked for again');
     }
     // What the former process had given up since its last checkpoint is there again.
-    if (mount.dataset.type === 'volume') {
-      const orphans = [...store.store.state.volumeOf(mount.dataset).orphans];
-      void session.reconsider(orphans.map((ino) => namespace.nodeOf(ino)));
-    }
+    mount.reconsiderOrphans();
     return mount;
   }
 
@@ -134,9 +133,21 @@ export class ServedMount {
       durability,
       inodes,
       dataBytes,
+      isUnswept: this.#isUnswept,
       mountedAtMs: this.#mountedAtMs,
       requests: this.#transport.requests(),
     };
+  }
+
+  get #isUnswept(): boolean {
+    const { id, type } = this.dataset;
+    try {
+      return type === 'volume' && hasRemovedTrees(this.#store.store.state.volume(id));
+    } catch (error) {
+      // Where there is damage, what can be told is told all the same.
+      if (error instanceof CorruptionError) return false;
+      throw error;
+    }
   }
 
   /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
@@ -168,6 +179,13 @@ export class ServedMount {
   /** A file has lost its last name without a program having taken it away: if none has it open, it goes. */
   orphaned(ino: Ino): void {
     void this.#transport.reconsider([this.#namespace.nodeOf(ino)]);
+  }
+
+  /** Files without a name go, if none has them open. */
+  reconsiderOrphans(): void {
+    if (this.dataset.type !== 'volume') return;
+    const orphans = [...this.#store.store.state.volumeOf(this.dataset).orphans];
+    void this.#transport.reconsider(orphans.map((ino) => this.#namespace.nodeOf(ino)));
   }
 
   /** There is, or is no more, a snapshot of a name. */

@@ -211,6 +211,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const { mountPoint } = mount.description;
     const { path: storePath, store, created, log } = this.#store;
     this.#serve(mount);
+    // Swept while it was being mounted, and left because of that.
+    mount.reconsiderOrphans();
     this.#commitAsAsked();
     const report: MountReport = {
       mountPoint,

@@ -54,6 +54,7 @@ function adviceFor(store: string, error: StoreError): string {
     case 'exists':
     case 'held':
     case 'unswept':
+    case 'read-only':
     case 'bad-stream':
     case 'wrong-base':
     case 'changed':
@@ -82,7 +83,7 @@ function explainDiskFailure(store: string, error: DiskError): StoreError {
       return new StoreError(
         'no-permission',
         `The store ${store} lies on a file system that is mounted read-only.`,
-        'Mount it with --read-only, or make that file system writable.',
+        'Make that file system writable. (A store that was unmounted properly can be mounted with --read-only.)',
       );
     default:
       return new StoreError(

@@ -44,6 +44,8 @@ export interface ReceiveOptions {
 /** What a reception needs of the mounts of the store. */
 export interface ReceivingMounts {
   flush(volume: DatasetId): Promise<void>;
+  /** Refuses a volume whose files must not be replaced now. Throws StoreError. */
+  checkReplaceable(volume: Dataset): void;
   rolledBack(volume: DatasetId, path: string): Promise<void>;
 }
 
@@ -128,11 +130,9 @@ class Reception {
     if (this.#target !== undefined && this.#store.state.catalog.snapshotNamed(this.#target.id, snapshot.name)) {
       throw new StoreError('exists', `There is a snapshot "${name}@${snapshot.name}" already.`, 'Rename one of them.');
     }
-    if (baseSnapshot !== undefined) {
-      await this.#checkUnchanged(baseSnapshot);
-      this.#base = new PinnedTree(this.#store, baseSnapshot);
-    }
+    if (baseSnapshot !== undefined) this.#base = new PinnedTree(this.#store, baseSnapshot);
     try {
+      await this.#replacing(() => undefined);
       await this.#discardLeftovers();
       await this.#openHidden(baseSnapshot);
     } catch (error) {
@@ -167,23 +167,25 @@ class Reception {
     );
   }
 
-  async #checkUnchanged(base: Dataset): Promise<void> {
-    const target = this.#target;
-    if (target === undefined || this.#options.force) return;
-    await this.#store.swept();
-    await this.#mounts.flush(target.id);
-    const [before, now] = [new PinnedTree(this.#store, base), new PinnedTree(this.#store, target)];
-    try {
-      const first = await compareStates(before, now).next();
-      if (first.done === true) return;
-      throw new StoreError(
-        'changed',
-        `The volume "${target.name}" has changed since its snapshot "${base.name}": "${Buffer.from(first.value.path).toString()}", to begin with.`,
-        `See what has: razorfs diff STORE ${target.name}@${base.name}\nGive these changes up: razorfs receive --force`,
-      );
-    } finally {
-      before.release();
-      now.release();
+  /** Calls `action` at a moment when the volume may be replaced: nothing of it has changed since the base, unless that is to be given up. */
+  async #replacing<Result>(action: () => Result): Promise<Result> {
+    const [target, base] = [this.#target, this.#base];
+    if (target === undefined || base === undefined) return action();
+    this.#mounts.checkReplaceable(target);
+    for (;;) {
+      if (this.#options.force) return action();
+      await this.#store.swept();
+      await this.#mounts.flush(target.id);
+      const now = new PinnedTree(this.#store, target);
+      try {
+        const first = await compareStates(base, now).next();
+        if (first.done !== true) throw hasChanged(target, base.dataset, first.value.path);
+        this.#mounts.checkReplaceable(target);
+        // What programs have changed while it was compared is compared, too.
+        if (this.#store.state.volumeOf(target).tree.root === now.root) return action();
+      } finally {
+        now.release();
+      }
     }
   }
 
@@ -289,11 +291,13 @@ class Reception {
     if (hidden === undefined) throw new Error('nothing was prepared');
     const { name, guid, createdMs, properties } = this.#beginning.snapshot;
     const target = this.#target;
-    const snapshot = await this.#datasets.adopt(
-      hidden,
-      target,
-      { name: this.#volumeName, properties: target?.properties ?? {} },
-      { name, properties: { ...properties, [GUID]: guid }, time: timestampOf(createdMs) },
+    const snapshot = await this.#replacing(() =>
+      this.#datasets.adopt(
+        hidden,
+        target,
+        { name: this.#volumeName, properties: target?.properties ?? {} },
+        { name, properties: { ...properties, [GUID]: guid }, time: timestampOf(createdMs) },
+      ),
     );
     if (target !== undefined) await this.#mounts.rolledBack(target.id, '');
     return { name: this.#datasets.nameOf(snapshot), records: this.#point.count };
@@ -335,6 +339,13 @@ export function tokenOf(unfinished: Unfinished | undefined): string | undefined 
   const { snapshot, base } = unfinished.receiving;
   return encodeToken({ snapshot, base, ...unfinished.point });
 }
+
+const hasChanged = (volume: Dataset, base: Dataset, path: Uint8Array): StoreError =>
+  new StoreError(
+    'changed',
+    `The volume "${volume.name}" has changed since its snapshot "${base.name}": "${Buffer.from(path).toString()}", to begin with.`,
+    `See what has: razorfs diff STORE ${volume.name}@${base.name}\nGive these changes up: razorfs receive --force`,
+  );
 
 const volumeExists = (name: string): StoreError =>
   new StoreError(

@@ -114,9 +114,11 @@ export function insertDataset(catalog: Tree, dataset: Dataset): void {
   writeDataset(catalog, dataset);
 }
 
-/** Writes the record over the one in the catalog. */
+/** Writes the record over the one in the catalog. Throws CorruptionError when there is none. */
 export function writeDataset(catalog: Tree, dataset: Dataset): void {
-  catalog.modify(VOLUME_OBJECT, KIND_DATASET, dataset.id);
+  if (!catalog.modify(VOLUME_OBJECT, KIND_DATASET, dataset.id)) {
+    throw new CorruptionError(`dataset ${dataset.id}`, 'missing');
+  }
   putDataset(catalog.words, catalog.valueWord, dataset);
 }
 

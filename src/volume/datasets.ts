@@ -8,6 +8,7 @@ import type { DatasetId } from '../store/units.js';
 import {
   DATASET_NAME_BYTES_MAX,
   type Dataset,
+  type DatasetType,
   gone,
   isDatasetName,
   MAIN_NAME,
@@ -16,6 +17,7 @@ import {
 import { Survey } from './in-place-plan.js';
 import type { Timestamp } from './inode.js';
 import { hasMoreBelow } from './items-below.js';
+import { freeName, type NewName } from './new-name.js';
 import type { DatasetOperation, KeptState } from './operation.js';
 import { type PropertyName, type PropertyReport, propertyOf } from './properties.js';
 import type { Store } from './store.js';
@@ -31,7 +33,7 @@ export const HOLDS = 'holds';
 
 export interface RollbackOptions {
   /** The name of the snapshot that keeps the replaced state; undefined to give that state up. */
-  readonly keepAs: string | undefined;
+  readonly keepAs: NewName | undefined;
   readonly keepProperties?: PropertyValues;
   /** Paths within the volume that stay as they are. */
   readonly carried?: readonly string[];
@@ -106,15 +108,14 @@ export class Datasets {
 
   /** Makes a volume: empty, its root directory belonging to `owner`, or a clone of a snapshot or of another volume as it is. */
   async createVolume(
-    name: string,
+    newName: NewName,
     origin: Dataset | undefined,
     owner: { readonly uid: number; readonly gid: number },
     properties: PropertyValues = {},
   ): Promise<Dataset> {
-    checkName('volume', name);
     checkProperties(properties);
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
-    if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
+    const name = this.#newVolume(newName);
     if (origin !== undefined) this.#checkIsThere(origin);
     const id = this.#nextId();
     const time = this.#store.now();
@@ -124,24 +125,40 @@ export class Datasets {
   }
 
   /** Takes a snapshot of a volume, as it is at this moment. */
-  async createSnapshot(volume: string, name: string, properties: PropertyValues = {}): Promise<Dataset> {
+  async createSnapshot(volume: string, newName: NewName, properties: PropertyValues = {}): Promise<Dataset> {
     checkProperties(properties);
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
     const { id: of } = this.volume(volume);
-    this.#checkNewSnapshot(of, name);
+    const name = this.#newSnapshot(of, newName);
     const id = this.#nextId();
     await this.#perform({ type: 'createSnapshot', id, volume: of, name, properties, time: this.#store.now() });
     return this.#require(id);
   }
 
-  #checkNewSnapshot(volume: DatasetId, name: string): void {
-    checkName('snapshot', name);
-    if (this.#store.state.catalog.snapshotNamed(volume, name) !== undefined) throw exists('snapshot', name);
+  /** A name that no volume has, to be used at once. */
+  #newVolume(name: NewName): string {
+    return this.#new('volume', name, (taken) => this.#store.state.catalog.volumeNamed(taken) !== undefined);
   }
 
-  /** Refuses a dataset that has been destroyed since somebody looked it up. */
+  /** The same of the snapshots of a volume. */
+  #newSnapshot(volume: DatasetId, name: NewName): string {
+    return this.#new('snapshot', name, (taken) => this.#store.state.catalog.snapshotNamed(volume, taken) !== undefined);
+  }
+
+  #new(what: DatasetType, name: NewName, isTaken: (name: string) => boolean): string {
+    if (typeof name !== 'string') return freeName(name.prefix, this.#store.nowMs(), isTaken);
+    checkName(what, name);
+    if (isTaken(name)) throw exists(what, name);
+    return name;
+  }
+
+  #isThere({ id }: Dataset): boolean {
+    return this.#store.state.catalog.get(id) !== undefined;
+  }
+
+  /** Refuses a dataset that has been destroyed since somebody looked it up: what is logged about it could not be replayed. */
   #checkIsThere(dataset: Dataset): void {
-    if (this.#store.state.catalog.get(dataset.id) === undefined) throw gone(dataset);
+    if (!this.#isThere(dataset)) throw gone(dataset);
   }
 
   #nextId(): DatasetId {
@@ -161,8 +178,15 @@ export class Datasets {
 
   // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. */
+  /**
+   * Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. One that
+   * another command has destroyed since it was looked up is as it should be.
+   */
   async destroy(dataset: Dataset): Promise<void> {
+    if (!this.#isThere(dataset)) {
+      await this.#store.commit('all');
+      return;
+    }
     if (dataset.type === 'volume') this.checkDestroyable(dataset, []);
     else this.checkUnused(dataset);
     await this.#perform({ type: 'destroy', id: dataset.id });
@@ -205,6 +229,7 @@ export class Datasets {
   }
 
   async rename(dataset: Dataset, name: string): Promise<void> {
+    this.#checkIsThere(dataset);
     if (dataset.name === MAIN_NAME && dataset.type === 'volume') {
       throw new StoreError(
         'in-use',
@@ -212,12 +237,8 @@ export class Datasets {
         'Make another volume from a snapshot of it.',
       );
     }
-    if (dataset.type === 'snapshot') {
-      this.#checkNewSnapshot(dataset.volume, name);
-    } else {
-      checkName('volume', name);
-      if (this.#store.state.catalog.volumeNamed(name) !== undefined) throw exists('volume', name);
-    }
+    if (dataset.type === 'snapshot') this.#newSnapshot(dataset.volume, name);
+    else this.#newVolume(name);
     await this.#perform({ type: 'renameDataset', id: dataset.id, name });
   }
 
@@ -226,6 +247,7 @@ export class Datasets {
     const merged = Object.entries({ ...dataset.properties, ...changes }).filter(([, value]) => value !== undefined);
     const properties = Object.fromEntries(merged);
     checkProperties(properties);
+    this.#checkIsThere(dataset);
     await this.#perform({ type: 'setProperties', id: dataset.id, properties });
   }
 
@@ -242,22 +264,31 @@ export class Datasets {
 
   /**
    * Puts a volume, or what is at one path of it, into the state of one of its snapshots. Programs that have files of the replaced
-   * state open get ESTALE; whoever serves a mount of the volume tells the kernel afterwards.
+   * state open get ESTALE; whoever serves a mount of the volume tells the kernel afterwards. `wanted`: a function is called at the moment
+   * of the rollback, after all waiting, and may refuse it. Returns the snapshot that keeps the replaced state.
    */
-  async rollBack(volume: string, snapshot: Dataset, options: RollbackOptions): Promise<void> {
-    const { keepAs, keepProperties = {}, carried = [], path = '', copiedMax = COPIED_MAX } = options;
+  async rollBack(
+    volume: string,
+    snapshot: Dataset,
+    wanted: RollbackOptions | (() => RollbackOptions),
+  ): Promise<Dataset | undefined> {
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
     const { id } = this.volume(volume);
     this.#checkIsThere(snapshot);
-    if (keepAs !== undefined) this.#checkNewSnapshot(id, keepAs);
+    const options = typeof wanted === 'function' ? wanted() : wanted;
+    const { keepAs, keepProperties = {}, carried = [], path = '', copiedMax = COPIED_MAX } = options;
     const view = this.#nextId();
     const keep: KeptState | undefined =
-      keepAs === undefined ? undefined : { id: (view + 1) as DatasetId, name: keepAs, properties: keepProperties };
+      keepAs === undefined
+        ? undefined
+        : { id: (view + 1) as DatasetId, name: this.#newSnapshot(id, keepAs), properties: keepProperties };
     const isInPlace = carried.length > 0 && this.#fitsInPlace(id, snapshot, carried, copiedMax);
     const time = this.#store.now();
     const rollback = { volume: id, snapshot: snapshot.id, view, keep, carried, isInPlace, path, time };
     this.#store.perform(id, { type: 'rollback', ...rollback }, 0);
+    const kept = keep === undefined ? undefined : this.#require(keep.id);
     await this.#store.commit('all');
+    return kept;
   }
 
   /** Whether so much is carried over that it is better left where it is, and whether it can be. */
@@ -277,13 +308,11 @@ export class Datasets {
     volume: AdoptedVolume,
     snapshot: AdoptedSnapshot,
   ): Promise<Dataset> {
+    for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
     const { id } = into ?? from;
-    if (into === undefined) {
-      checkName('volume', volume.name);
-      if (this.#store.state.catalog.volumeNamed(volume.name) !== undefined) throw exists('volume', volume.name);
-    }
+    if (into === undefined) this.#newVolume(volume.name);
     checkProperties(snapshot.properties);
-    this.#checkNewSnapshot(id, snapshot.name);
+    this.#newSnapshot(id, snapshot.name);
     const view = this.#nextId();
     const { name, properties } = volume;
     const { time, ...taken } = snapshot;
@@ -304,7 +333,7 @@ export function holdsOf(dataset: Dataset): readonly string[] {
   return Array.isArray(holds) ? holds.filter((tag) => typeof tag === 'string') : [];
 }
 
-function checkName(what: string, name: string): void {
+function checkName(what: DatasetType, name: string): void {
   if (isDatasetName(name)) return;
   throw new StoreError(
     'bad-name',
@@ -313,7 +342,7 @@ function checkName(what: string, name: string): void {
   );
 }
 
-const exists = (what: string, name: string): StoreError =>
+const exists = (what: DatasetType, name: string): StoreError =>
   new StoreError('exists', `There is a ${what} "${name}" already.`, 'Choose another name, or destroy that one first.');
 
 function checkProperties(properties: PropertyValues): void {

@@ -40,26 +40,30 @@ export function planPrune(
 ): PruneVerdict[] {
   const snapshots = datasets.snapshots(volume.name).filter((snapshot) => !onlyAutomatic || isAutomatic(snapshot));
   return judge(snapshots, rule, nowMs).map(({ snapshot, keptBy }) => {
-    const always = [
-      ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
-      ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
-      ...(datasets.isMounted(snapshot) ? ['mounted'] : []),
-    ];
-    return { snapshot, keptBy: [...always, ...keptBy] };
+    return { snapshot, keptBy: [...keptWhateverTheRule(datasets, snapshot), ...keptBy] };
   });
 }
 
-/** Destroys what nothing keeps. Returns how many. */
-export async function prune(datasets: Datasets, verdicts: readonly PruneVerdict[]): Promise<number> {
-  const going = verdicts.filter(({ keptBy }) => keptBy.length === 0);
-  for (const { snapshot } of going) await datasets.destroy(snapshot);
-  return going.length;
+const keptWhateverTheRule = (datasets: Datasets, snapshot: Dataset): readonly string[] => [
+  ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
+  ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
+  ...(datasets.isMounted(snapshot) ? ['mounted'] : []),
+];
+
+/** Destroys what nothing keeps. Returns the names. */
+export async function prune(datasets: Datasets, verdicts: readonly PruneVerdict[]): Promise<string[]> {
+  const destroyed: string[] = [];
+  for (const { snapshot, keptBy } of verdicts) {
+    // Looked at again: somebody may have come to use it while others were destroyed.
+    if (keptBy.length > 0 || keptWhateverTheRule(datasets, snapshot).length > 0) continue;
+    destroyed.push(snapshot.name);
+    await datasets.destroy(snapshot);
+  }
+  return destroyed;
 }
 
 /** Prunes the snapshots that nobody asked for, by the volume's rule, or by their age. Returns their names. */
 export async function pruneAutomatic(datasets: Datasets, volume: Dataset, nowMs: number): Promise<string[]> {
   const rule = ruleOf(datasets, volume) ?? parseRetention(AUTOMATIC_RETENTION_DEFAULT);
-  const verdicts = planPrune(datasets, volume, rule, nowMs, true);
-  await prune(datasets, verdicts);
-  return verdicts.flatMap(({ snapshot, keptBy }) => (keptBy.length === 0 ? [snapshot.name] : []));
+  return prune(datasets, planPrune(datasets, volume, rule, nowMs, true));
 }

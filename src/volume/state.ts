@@ -24,7 +24,7 @@ import { PageStore } from '../tree/page-store.js';
 import { Tree } from '../tree/tree.js';
 import { AppliedRequests } from './applied-requests.js';
 import { Catalog } from './catalog.js';
-import { type Dataset, mainVolume } from './dataset.js';
+import { type Dataset, gone, mainVolume } from './dataset.js';
 import { KIND_DIRENT, KIND_XATTR } from './items.js';
 import { releaseLeafRecords, shareLeafRecords } from './leaf-records.js';
 import { NameHash } from './name-hash.js';
@@ -94,10 +94,11 @@ export class StoreState {
     for (const dataset of this.catalog.volumes) this.volumeOf(dataset);
   }
 
-  /** The state of a volume or snapshot, of which there is one. */
+  /** The state of a volume or snapshot, of which there is one. Throws StoreError for one that has been destroyed. */
   volumeOf(dataset: Dataset): VolumeState {
     const known = this.#volumes.get(dataset.id);
     if (known !== undefined) return known;
+    if (this.catalog.get(dataset.id) === undefined) throw gone(dataset);
     const state = new VolumeState(this, dataset);
     this.#volumes.set(dataset.id, state);
     return state;

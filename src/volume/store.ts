@@ -165,6 +165,11 @@ export class Store implements MaintainedStore {
     return this.#readOnlyReason === '';
   }
 
+  /** It was opened to be read only, and does not become writable. */
+  get isOpenedReadOnly(): boolean {
+    return this.#options.readOnly;
+  }
+
   /** Some operation, or some data, is not durable yet. */
   get isDirty(): boolean {
     return this.#log.isDirty || this.state.blobs.hasUnsynced;

@@ -342,12 +342,12 @@ export class Session implements Past {
     await this.#whenDurable(rolledBack, index, 'all');
   }
 
-  async #whenDurable(promise: Promise<void>, index: number, what: number | 'all'): Promise<void> {
+  async #whenDurable(promise: Promise<unknown>, index: number, what: number | 'all'): Promise<void> {
     this.#noteWhenDurable(promise, index, what);
     await settle(this.disk, promise, this.#pick);
   }
 
-  #noteWhenDurable(promise: Promise<void>, index: number, what: number | 'all'): void {
+  #noteWhenDurable(promise: Promise<unknown>, index: number, what: number | 'all'): void {
     promise.then(
       () => this.#noteDurable(index, what),
       () => undefined,

@@ -53,6 +53,9 @@ t.test('EIO from a sync makes the mount read-only, and status says why', async (
     t.equal(readFileSync(at('before'), 'utf8'), 'kept', 'what is there can be read');
     const { stdout } = await razorfs(['status', place.mountPoint]);
     t.match(stdout, /fdatasync wal\/\d+: EIO/);
+    const snapshot = await razorfs(['snapshot', 'create', place.mountPoint, 'one']);
+    t.equal(snapshot.code, EXIT.failure);
+    t.match(snapshot.stderr, /The store has turned read-only because of an error: .*fdatasync wal\/\d+: EIO/);
     t.match(readFileSync(path.join(place.store, 'razorfs.log'), 'utf8'), 'the store is read-only from now on');
     const { code, stderr } = await place.umount();
     t.equal(code, EXIT.notClean, 'unmounting says that the store is not clean');

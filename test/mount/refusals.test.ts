@@ -180,12 +180,35 @@ t.test('a read-only mount', async (t) => {
   const place = new Place(t);
   await place.mounted();
   writeFileSync(path.join(place.mountPoint, 'a'), 'text');
+  t.equal((await razorfs(['snapshot', 'create', place.mountPoint, 'one'])).code, EXIT.success);
   await place.umount();
   for (const words of [['--read-only'], ['-o', 'ro']]) {
     t.equal((await place.mount(words)).code, EXIT.success);
     t.equal(readFileSync(path.join(place.mountPoint, 'a'), 'utf8'), 'text');
     t.throws(() => writeFileSync(path.join(place.mountPoint, 'b'), ''), { code: 'EROFS' });
     t.match((await razorfs(['status', place.mountPoint])).stdout, /READ-ONLY +mounted read-only/);
+    for (const changing of [
+      ['snapshot', 'create', place.mountPoint, 'two'],
+      ['rollback', place.mountPoint, 'one'],
+      ['reset', place.mountPoint, '--to', 'one'],
+      ['persist', 'add', place.mountPoint, '/a'],
+      ['volume', 'set', place.mountPoint, 'quota=1G'],
+    ]) {
+      const refused = await razorfs(changing);
+      t.equal(refused.code, EXIT.failure, changing.join(' '));
+      t.match(
+        refused.stderr,
+        `The store is read-only, since ${place.mountPoint} was mounted with --read-only (or -o ro).`,
+      );
+      t.match(refused.stderr, `razorfs umount ${place.mountPoint}`);
+    }
+    const listed = await razorfs(['snapshot', 'list', place.mountPoint]);
+    t.match(listed, { code: EXIT.success, stdout: 'main@one' });
     t.equal((await place.umount()).code, EXIT.success);
+  }
+  for (const option of ['--reset-on-mount', '--ephemeral']) {
+    const { code, stderr } = await place.mount(['--read-only', option]);
+    t.equal(code, EXIT.failure, option);
+    t.match(stderr, 'Leave --read-only (or -o ro) out.');
   }
 });

@@ -46,6 +46,7 @@ t.test('a reset of many files', async (t) => {
   const used = async (): Promise<number> =>
     JSON.parse(await command(t, 'status', '--json', mountPoint)).mounts[0].status.mounts[0].inodes;
   t.equal(await used(), KEPT + GONE + 3);
+  t.notMatch(await command(t, 'status', mountPoint), 'left behind');
 
   const { carried } = JSON.parse(await command(t, 'reset', mountPoint, '--json'));
   t.strictSame(carried, ['/kept']);

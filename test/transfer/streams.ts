@@ -16,19 +16,27 @@ export async function sent(store: Store, snapshot: Dataset, base?: Dataset, toke
   return Buffer.concat(chunks);
 }
 
-/** Pieces of a length that fits nothing. */
-async function* pieces(stream: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < stream.length; at += 70_001) yield stream.subarray(at, at + 70_001);
+/** Pieces of a length that fits nothing; `meanwhile` is called before the last one. */
+async function* pieces(stream: Uint8Array, meanwhile: () => unknown): AsyncGenerator<Uint8Array> {
+  const last = Math.max(0, stream.length - 100);
+  for (let at = 0; at < last; at += 70_001) yield stream.subarray(at, Math.min(at + 70_001, last));
+  await meanwhile();
+  yield stream.subarray(last);
 }
 
-const NO_MOUNTS = { flush: async () => undefined, rolledBack: async () => undefined };
+const NO_MOUNTS = {
+  flush: async () => undefined,
+  checkReplaceable: () => undefined,
+  rolledBack: async () => undefined,
+};
 
 export const received = (
   store: Store,
   stream: Uint8Array,
   options: Partial<ReceiveOptions> = {},
+  meanwhile: () => unknown = () => undefined,
 ): Promise<ReceiveReport> =>
-  receiveStream(store, new Datasets(store), NO_MOUNTS, pieces(stream), {
+  receiveStream(store, new Datasets(store), NO_MOUNTS, pieces(stream, meanwhile), {
     volume: undefined,
     isResumable: false,
     force: false,

@@ -168,6 +168,38 @@ t.test('what does not fit is refused before anything is changed', async (test) =
   await Promise.all([tree.served.store.close(), target.store.close()]);
 });
 
+t.test('what is done to the volume while a stream comes is not given up', async (test) => {
+  const { tree, one, two } = await twoSnapshots(test);
+  const from = tree.served.store;
+  const target = await ServedVolume.make(test, SMALL_GEOMETRY);
+  const { store } = target;
+  const datasets = new Datasets(store);
+  await received(store, await sent(from, one), { volume: 'copy' });
+  const copy = store.volume('copy')!;
+  const { FileSystem } = await import('../../src/filesystem/filesystem.js');
+  const filesystem = new FileSystem(copy, { atime: 'noatime' });
+  const [name, changes] = [Buffer.from('mine'), await sent(from, two, one)];
+  const make = (): void => filesystem.makeDirectory(1 as never, name, 0o755, CALLER, new Attributes());
+  await test.rejects(received(store, changes, {}, make), { code: 'changed', message: /"mine"/ });
+  test.ok(copy.state.entries.find(1, name) >= 0, 'it is still there');
+  filesystem.removeDirectory(1 as never, name, CALLER);
+  await received(store, changes, { force: true }, make);
+  test.notOk(copy.state.entries.find(1, name) >= 0, 'unless that is asked for');
+
+  await received(store, await sent(from, one), { volume: 'other' });
+  const destroy = async (): Promise<void> => {
+    await datasets.destroy(datasets.snapshot('other', 'one'));
+    await datasets.destroy(datasets.volume('other'));
+  };
+  const code = 'no-such-volume';
+  await test.rejects(received(store, changes, { volume: 'other', force: true }, destroy), { code });
+  await received(store, await sent(from, one), { volume: 'other' });
+  await test.rejects(received(store, changes, { volume: 'other' }, destroy), { code });
+  test.equal(store.readOnlyReason, '');
+  await stateOf(test, target);
+  await Promise.all([from.close(), store.close()]);
+});
+
 t.test('a stream that broke is gone on with', async (test) => {
   const random = Random.announced(test);
   const { tree, one, two } = await twoSnapshots(test);

@@ -32,7 +32,7 @@ async function lived(t: Test): Promise<TreeByPath> {
 }
 
 /** The reset itself is done when this returns; what it leaves behind is swept from the next turn of the event loop on. */
-const reset = (tree: TreeByPath, carried: readonly string[], keepAs?: string): Promise<void> =>
+const reset = (tree: TreeByPath, carried: readonly string[], keepAs?: string): Promise<unknown> =>
   tree.datasets.rollBack('main', tree.datasets.snapshot('main', 'blank'), { keepAs, carried, copiedMax: 0 });
 
 const problemOf = ({ served }: TreeByPath): string | undefined => structuralProblem(served.store, served.disk);

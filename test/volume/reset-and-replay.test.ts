@@ -19,7 +19,7 @@ async function lived(t: Test): Promise<TreeByPath> {
   return tree;
 }
 
-const reset = (tree: TreeByPath, to = 'blank'): Promise<void> =>
+const reset = (tree: TreeByPath, to = 'blank'): Promise<unknown> =>
   tree.datasets.rollBack('main', tree.datasets.snapshot('main', to), {
     keepAs: undefined,
     carried: ['home'],

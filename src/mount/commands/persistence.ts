@@ -15,6 +15,7 @@ import {
 } from '../../volume/persistence.js';
 import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
+import { checkWritable } from '../read-only-store.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
 import { flushed } from './states.js';
@@ -94,11 +95,10 @@ export const persistenceStatus: StoreCommand<
         signal.throwIfAborted();
         vanishing.note(change);
       }
-      const state = store.state.volumeOf(volume);
       const persisted = rules.map(({ path, class: ruleClass }) => ({
         path: `/${path}`,
         class: ruleClass,
-        exists: resolvePath(state, path) !== undefined,
+        exists: resolvePath(live.volume.state, path) !== undefined,
       }));
       const { paths, bytes } = vanishing.summary();
       return { volume: volume.name, vanishing: paths, vanishingBytes: bytes, persisted };
@@ -117,10 +117,12 @@ export const resetVolume: StoreCommand<
 > = async ({ volume: name, ...options }, context) => {
   const { store, datasets, mounts } = context;
   const volume = volumeNamed(name, context);
-  checkNothingMountedBelow(volume, '', context);
+  checkWritable(store);
+  const check = (): void => checkNothingMountedBelow(volume, '', context);
+  check();
   await flushed(volume, context);
   const without = (options.without ?? []).map(normalPath);
-  const report = await reset(store, datasets, volume, { ...options, without });
+  const report = await reset(store, datasets, volume, { ...options, without }, check);
   await mounts.rolledBack(volume.id, '');
   return { ...report, pruned: await pruneAutomatic(datasets, volume, store.nowMs()) };
 };

@@ -3,6 +3,8 @@
  * are loaded by the process that runs them.
  */
 
+import { EROFS } from '../../errors/errno.js';
+import { readOnlyStore } from '../read-only-store.js';
 import { diffStates } from './diff.js';
 import { addRules, listRules, persistenceStatus, removeRules, resetVolume } from './persistence.js';
 import { getProperties, setProperties } from './properties.js';
@@ -17,7 +19,7 @@ import {
   releaseSnapshot,
   renameSnapshot,
 } from './snapshots.js';
-import type { StoreCommand } from './store-command.js';
+import type { CommandContext, StoreCommand } from './store-command.js';
 import { discardUnfinished, listUnfinished, receiveSnapshot, sendSnapshot } from './transfer.js';
 import { createVolume, destroyVolume, listVolumes, renameVolume } from './volumes.js';
 
@@ -62,7 +64,16 @@ export type ResultOf<Name extends StoreCommandName> = Awaited<ReturnType<StoreCo
 
 /** The command of a name; undefined for a name that this version does not know. Its arguments are as their sender made them. */
 export function storeCommand(name: string): StoreCommand<object, unknown> | undefined {
-  return Object.hasOwn(STORE_COMMANDS, name)
-    ? (STORE_COMMANDS[name as StoreCommandName] as StoreCommand<object, unknown>)
-    : undefined;
+  if (!Object.hasOwn(STORE_COMMANDS, name)) return undefined;
+  const command = STORE_COMMANDS[name as StoreCommandName] as StoreCommand<object, unknown>;
+  return (args, context) => explained(command(args, context), context);
+}
+
+/** What changes a store that cannot be changed is told why. */
+async function explained(result: Promise<unknown>, { store }: CommandContext): Promise<unknown> {
+  try {
+    return await result;
+  } catch (error) {
+    throw error === EROFS && !store.isWritable ? readOnlyStore(store) : error;
+  }
 }

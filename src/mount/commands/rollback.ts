@@ -2,10 +2,10 @@
  * Rolling a volume back to one of its snapshots, mounted or not.
  */
 import { StoreError } from '../../errors/store-error.js';
-import { freeName } from '../../filesystem/reset.js';
 import type { Dataset } from '../../volume/dataset.js';
 import { resolvePath } from '../../volume/paths.js';
 import { MADE_BY } from '../../volume/prune.js';
+import { checkWritable } from '../read-only-store.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
 import { flushed } from './states.js';
@@ -35,6 +35,7 @@ export interface RollbackReport {
 
 export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args, context) => {
   const { datasets, mounts, store } = context;
+  checkWritable(store);
   const named = volumeNamed(args.volume, context);
   const snapshot = requireSnapshot(args.snapshot, { datasets, volume: named });
   const volume = args.volume === undefined ? store.state.catalog.require(snapshot.volume) : named;
@@ -42,15 +43,17 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
   const path = args.path === undefined ? '' : plainPath(args.path);
   checkIsThere(snapshot, path, context);
   checkNothingMountedBelow(volume, path, context);
-  const kept = args.keep ? (args.keepAs ?? freeName(datasets, volume, 'before-rollback', store.nowMs())) : undefined;
   await flushed(volume, context);
-  await datasets.rollBack(volume.name, snapshot, {
-    keepAs: kept,
-    keepProperties: args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {},
-    path,
+  const kept = await datasets.rollBack(volume.name, snapshot, () => {
+    checkNothingMountedBelow(volume, path, context);
+    return {
+      keepAs: args.keep ? (args.keepAs ?? { prefix: 'before-rollback' }) : undefined,
+      keepProperties: args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {},
+      path,
+    };
   });
   await mounts.rolledBack(volume.id, path);
-  return { volume: volume.name, snapshot: datasets.nameOf(snapshot), path: `/${path}`, kept: kept ?? null };
+  return { volume: volume.name, snapshot: datasets.nameOf(snapshot), path: `/${path}`, kept: kept?.name ?? null };
 };
 
 /** A path without slashes at its ends. */

@@ -5,6 +5,7 @@ import type { Dataset } from '../../volume/dataset.js';
 import { holdsOf } from '../../volume/datasets.js';
 import { MADE_BY } from '../../volume/prune.js';
 import { ownSpace } from '../../volume/space.js';
+import { checkWritable } from '../read-only-store.js';
 import { requireSnapshot, snapshotNamed } from './dataset-names.js';
 import { flushed } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
@@ -54,6 +55,7 @@ function reportOf(snapshot: Dataset, { store, datasets }: CommandContext): Snaps
 
 /** Takes a snapshot of what programs have written so far. */
 export const createSnapshot: StoreCommand<Named, SnapshotReport> = async ({ name }, context) => {
+  checkWritable(context.store);
   const { volume, snapshot } = snapshotNamed(name, context);
   await flushed(volume, context);
   return reportOf(await context.datasets.createSnapshot(volume.name, snapshot), context);

@@ -4,10 +4,11 @@
 import { StoreError } from '../../errors/store-error.js';
 import { snapshotsWith } from '../../transfer/identity.js';
 import { activeIn, decodeToken, discard, unfinishedIn } from '../../transfer/partial.js';
-import { type ReceiveReport, receiveStream, tokenOf } from '../../transfer/receive.js';
+import { type ReceiveReport, type ReceivingMounts, receiveStream, tokenOf } from '../../transfer/receive.js';
 import { type SendRequest, sendStream } from '../../transfer/send.js';
 import type { Dataset } from '../../volume/dataset.js';
 import { requireSnapshot } from './dataset-names.js';
+import { checkNothingMountedBelow } from './mounts-within.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 export type SendArgs =
@@ -85,8 +86,13 @@ export interface ReceiveProgress {
 }
 
 export const receiveSnapshot: StoreCommand<ReceiveArgs, ReceiveReport> = async (args, context) => {
-  const { store, datasets, mounts, input, signal, progress } = context;
+  const { store, datasets, input, signal, progress } = context;
   const { volume, resumable: isResumable, force } = args;
+  const mounts: ReceivingMounts = {
+    flush: (id) => context.mounts.flush(id),
+    checkReplaceable: (target) => checkNothingMountedBelow(target, '', context),
+    rolledBack: (id, path) => context.mounts.rolledBack(id, path),
+  };
   let told = 0;
   return receiveStream(store, datasets, mounts, input, { volume, isResumable, force }, (bytes, { snapshot }) => {
     signal.throwIfAborted();
