@@ -122,6 +122,13 @@ export class ServedMount {
     return device !== '' && mountAt(mountPoint)?.device === device;
   }
 
+  /** Empty where it can be written to; otherwise why it cannot. */
+  get readOnlyReason(): string {
+    const { readOnlyReason } = this.#store.store;
+    if (readOnlyReason !== '' || !this.description.readOnly) return readOnlyReason;
+    return this.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
+  }
+
   status(): ServedDataset {
     const { mountPoint, device, readOnly, durability } = this.description;
     const { type, inodes, dataBytes } = this.dataset;

@@ -15,6 +15,7 @@ import type { FuseNative } from '../fuse-native/package.js';
 import type { DatasetId } from '../store/units.js';
 import { volatileKind } from '../store/volatile.js';
 import { Datasets } from '../volume/datasets.js';
+import type { MountedDataset } from '../volume/state.js';
 import type { CommandSurroundings } from './command-server.js';
 import type { StoreMounts } from './commands/store-command.js';
 import type { MountStatus } from './control-protocol.js';
@@ -55,8 +56,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
   readonly #startedAt = Date.now();
   readonly #readOnlyReason: string;
   readonly #mounts = new Map<number, ServedMount>();
-  /** Volumes that are being mounted. */
-  readonly #mounting = new Set<DatasetId>();
+  /** What is being mounted: nobody may destroy it. */
+  readonly #mounting = new Set<MountedDataset>();
   #nextId = 0;
   #isRestarting = false;
   #isEnding = false;
@@ -122,7 +123,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       const mount = this.#mountOf(volume);
       mount?.orphaned(ino);
       // A mount that is just begun, taken over or handed on may have users that this process does not know of.
-      const isChanging = !this.#hasBegun || this.#isRestarting || this.#mounting.has(volume);
+      const isChanging = !this.#hasBegun || this.#isRestarting || this.#isMounting(volume);
       return mount !== undefined || isChanging;
     };
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
@@ -146,18 +147,33 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const wanted = planMount(request, this.#store);
     if (request.ephemeral !== true) this.#checkNotMounted(wanted.dataset);
     this.#checkTransport(wanted);
-    this.#mounting.add(wanted.dataset);
-    let mounted = wanted.dataset;
+    let mounting = this.#beginMounting(wanted);
     try {
       const plan = planMount({ ...request, dataset: await prepareVolume(request, this.#store) }, this.#store);
-      mounted = plan.dataset;
-      this.#mounting.add(mounted);
+      this.#endMounting(mounting);
+      mounting = this.#beginMounting(plan);
       return this.#serveNew(await this.#make(plan, fuseNative));
     } finally {
-      this.#mounting.delete(wanted.dataset);
-      this.#mounting.delete(mounted);
+      this.#endMounting(mounting);
       this.#endIfUnused();
     }
+  }
+
+  #beginMounting({ dataset, mountPoint }: MountPlan): MountedDataset {
+    const mounting = { dataset, mountPoint };
+    this.#mounting.add(mounting);
+    this.#store.store.state.mounted.push(mounting);
+    return mounting;
+  }
+
+  #endMounting(mounting: MountedDataset): void {
+    const { mounted } = this.#store.store.state;
+    mounted.splice(mounted.indexOf(mounting), 1);
+    this.#mounting.delete(mounting);
+  }
+
+  #isMounting(id: DatasetId): boolean {
+    return [...this.#mounting].some(({ dataset }) => dataset === id);
   }
 
   /** Makes the mount, and gives the supervisor what it needs to keep it. */
@@ -187,7 +203,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const dataset = this.#store.store.state.catalog.require(id);
     if (dataset.type === 'snapshot') return;
     const mountPoint = this.mountPointOf(id);
-    if (mountPoint === undefined && !this.#mounting.has(id)) return;
+    if (mountPoint === undefined && !this.#isMounting(id)) return;
     throw new StoreError(
       'in-use',
       `The volume "${dataset.name}" of the store ${this.#store.path} is mounted at ${mountPoint ?? 'another place'} by process ${process.pid}.`,
@@ -219,7 +235,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       pid: process.pid,
       created: created && mount.description.id === 0,
       volatile: volatileKind(storePath) ?? null,
-      readOnlyReason: readOnlyReasonOf(mount, store.readOnlyReason),
+      readOnlyReason: mount.readOnlyReason,
       recovery: store.recovery,
     };
     log.info({ mountPoint, store: storePath, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
@@ -359,7 +375,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   /** Ephemeral clones go that are not mounted any more. */
   #discardEphemeral(): Promise<void> {
-    return discardEphemeral(this.#store.store, ({ id }) => this.#mounting.has(id) || this.#mountOf(id) !== undefined);
+    return discardEphemeral(this.#store.store, ({ id }) => this.#isMounting(id) || this.#mountOf(id) !== undefined);
   }
 
   async #finish(): Promise<ServiceEnd> {
@@ -380,9 +396,4 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#store.release();
     return failure === '' ? { outcome: 'clean' } : { outcome: 'failed', error: failure };
   }
-}
-
-function readOnlyReasonOf(mount: ServedMount, storeReason: string): string {
-  if (storeReason !== '' || !mount.description.readOnly) return storeReason;
-  return mount.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
 }

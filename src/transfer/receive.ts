@@ -128,11 +128,9 @@ class Reception {
     if (this.#target !== undefined && this.#store.state.catalog.snapshotNamed(this.#target.id, snapshot.name)) {
       throw new StoreError('exists', `There is a snapshot "${name}@${snapshot.name}" already.`, 'Rename one of them.');
     }
-    if (baseSnapshot !== undefined) {
-      await this.#checkUnchanged(baseSnapshot);
-      this.#base = new PinnedTree(this.#store, baseSnapshot);
-    }
+    if (baseSnapshot !== undefined) this.#base = new PinnedTree(this.#store, baseSnapshot);
     try {
+      await this.#checkUnchanged();
       await this.#discardLeftovers();
       await this.#openHidden(baseSnapshot);
     } catch (error) {
@@ -167,22 +165,23 @@ class Reception {
     );
   }
 
-  async #checkUnchanged(base: Dataset): Promise<void> {
-    const target = this.#target;
-    if (target === undefined || this.#options.force) return;
+  /** Refuses a volume that is not as the base has it: what is different there would be lost. */
+  async #checkUnchanged(): Promise<void> {
+    const [target, base] = [this.#target, this.#base];
+    if (target === undefined || base === undefined || this.#options.force) return;
     await this.#store.swept();
     await this.#mounts.flush(target.id);
-    const [before, now] = [new PinnedTree(this.#store, base), new PinnedTree(this.#store, target)];
+    const now = new PinnedTree(this.#store, target);
     try {
-      const first = await compareStates(before, now).next();
+      const first = await compareStates(base, now).next();
       if (first.done === true) return;
+      const { name } = base.dataset;
       throw new StoreError(
         'changed',
-        `The volume "${target.name}" has changed since its snapshot "${base.name}": "${Buffer.from(first.value.path).toString()}", to begin with.`,
-        `See what has: razorfs diff STORE ${target.name}@${base.name}\nGive these changes up: razorfs receive --force`,
+        `The volume "${target.name}" has changed since its snapshot "${name}": "${Buffer.from(first.value.path).toString()}", to begin with.`,
+        `See what has: razorfs diff STORE ${target.name}@${name}\nGive these changes up: razorfs receive --force`,
       );
     } finally {
-      before.release();
       now.release();
     }
   }
@@ -287,6 +286,8 @@ class Reception {
   async finish(): Promise<ReceiveReport> {
     const hidden = this.#hidden;
     if (hidden === undefined) throw new Error('nothing was prepared');
+    // Programs may have used it all the while.
+    await this.#checkUnchanged();
     const { name, guid, createdMs, properties } = this.#beginning.snapshot;
     const target = this.#target;
     const snapshot = await this.#datasets.adopt(

@@ -161,11 +161,18 @@ export class Datasets {
 
   // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. */
-  async destroy(dataset: Dataset): Promise<void> {
-    if (dataset.type === 'volume') this.checkDestroyable(dataset, []);
-    else this.checkUnused(dataset);
-    await this.#perform({ type: 'destroy', id: dataset.id });
+  /**
+   * Destroys snapshots, and volumes after their last snapshots: all of these, or, when one is refused, none. They must not be mounted.
+   * Nobody can come in between, to hold or mount one. Their space is given back in the background.
+   */
+  async destroy(...datasets: readonly Dataset[]): Promise<void> {
+    for (const dataset of datasets) {
+      this.#checkIsThere(dataset);
+      if (dataset.type === 'volume') this.#checkDestroyable(dataset, datasets);
+      else this.#checkUnused(dataset);
+    }
+    for (const { id } of datasets) this.#store.perform(id, { type: 'destroy', id }, 0);
+    if (datasets.length > 0) await this.#store.commit('all');
   }
 
   #checkNotMounted(dataset: Dataset): void {
@@ -179,7 +186,7 @@ export class Datasets {
   }
 
   /** Refuses a snapshot that must not be destroyed. */
-  checkUnused(snapshot: Dataset): void {
+  #checkUnused(snapshot: Dataset): void {
     this.#checkNotMounted(snapshot);
     const holds = holdsOf(snapshot);
     if (holds.length === 0) return;
@@ -190,21 +197,21 @@ export class Datasets {
     );
   }
 
-  /** Refuses a volume that cannot be destroyed once these snapshots of it have been. */
-  checkDestroyable(volume: Dataset, snapshots: readonly Dataset[]): void {
+  /** Refuses a volume that cannot be destroyed once these have been. */
+  #checkDestroyable(volume: Dataset, destroyed: readonly Dataset[]): void {
     const { id, name } = volume;
     if (name === MAIN_NAME) {
       throw new StoreError('in-use', `The volume "${MAIN_NAME}" is part of every store.`, 'Destroy the store instead.');
     }
     this.#checkNotMounted(volume);
-    for (const snapshot of snapshots) this.checkUnused(snapshot);
-    const left = this.#store.state.catalog.snapshots(id).filter((snapshot) => !snapshots.includes(snapshot));
+    const left = this.#store.state.catalog.snapshots(id).filter((snapshot) => !destroyed.includes(snapshot));
     if (left.length > 0) {
       throw new StoreError('in-use', `The volume "${name}" has snapshots: ${left.length}.`, 'Destroy them first.');
     }
   }
 
   async rename(dataset: Dataset, name: string): Promise<void> {
+    this.#checkIsThere(dataset);
     if (dataset.name === MAIN_NAME && dataset.type === 'volume') {
       throw new StoreError(
         'in-use',
@@ -223,6 +230,7 @@ export class Datasets {
 
   /** Sets properties; those that are undefined go. */
   async setProperties(dataset: Dataset, changes: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#checkIsThere(dataset);
     const merged = Object.entries({ ...dataset.properties, ...changes }).filter(([, value]) => value !== undefined);
     const properties = Object.fromEntries(merged);
     checkProperties(properties);
@@ -278,6 +286,7 @@ export class Datasets {
     snapshot: AdoptedSnapshot,
   ): Promise<Dataset> {
     const { id } = into ?? from;
+    for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
     if (into === undefined) {
       checkName('volume', volume.name);
       if (this.#store.state.catalog.volumeNamed(volume.name) !== undefined) throw exists('volume', volume.name);

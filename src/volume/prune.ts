@@ -52,7 +52,7 @@ export function planPrune(
 /** Destroys what nothing keeps. Returns how many. */
 export async function prune(datasets: Datasets, verdicts: readonly PruneVerdict[]): Promise<number> {
   const going = verdicts.filter(({ keptBy }) => keptBy.length === 0);
-  for (const { snapshot } of going) await datasets.destroy(snapshot);
+  await datasets.destroy(...going.map(({ snapshot }) => snapshot));
   return going.length;
 }
 

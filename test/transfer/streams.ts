@@ -16,9 +16,12 @@ export async function sent(store: Store, snapshot: Dataset, base?: Dataset, toke
   return Buffer.concat(chunks);
 }
 
-/** Pieces of a length that fits nothing. */
-async function* pieces(stream: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < stream.length; at += 70_001) yield stream.subarray(at, at + 70_001);
+/** Pieces of a length that fits nothing. `meanwhile`: done once the first of them has been received. */
+async function* pieces(stream: Uint8Array, meanwhile?: () => Promise<void> | void): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < stream.length; at += 70_001) {
+    yield stream.subarray(at, at + 70_001);
+    if (at === 0) await meanwhile?.();
+  }
 }
 
 const NO_MOUNTS = { flush: async () => undefined, rolledBack: async () => undefined };
@@ -27,8 +30,9 @@ export const received = (
   store: Store,
   stream: Uint8Array,
   options: Partial<ReceiveOptions> = {},
+  meanwhile?: () => Promise<void> | void,
 ): Promise<ReceiveReport> =>
-  receiveStream(store, new Datasets(store), NO_MOUNTS, pieces(stream), {
+  receiveStream(store, new Datasets(store), NO_MOUNTS, pieces(stream, meanwhile), {
     volume: undefined,
     isResumable: false,
     force: false,
