@@ -43,8 +43,8 @@ export interface ControlledStore {
     stop(): void;
     status(): ScrubStatus | null;
   };
-  /** What a command needs that was given a mount point, or the store (empty). Throws MountError. */
-  commandSurroundings(mountPoint: string): CommandSurroundings;
+  /** What a command needs that was given a mount, or the store (empty). Throws MountError for a mount of something else. */
+  commandSurroundings(mount: Pick<RunRequest, 'mountPoint' | 'device'>): CommandSurroundings;
 }
 
 export class ControlServer {
@@ -162,7 +162,7 @@ export class ControlServer {
     this.#clients.delete(client);
     const answer: ControlAnswer = { answer: 'running' };
     client.write(`${JSON.stringify(answer)}\n`);
-    this.#commands.run(client, request, () => store.commandSurroundings(request.mountPoint));
+    this.#commands.run(client, request, () => store.commandSurroundings(request));
   }
 
   async #answer(request: ControlRequest | undefined): Promise<ControlAnswer> {

@@ -33,7 +33,7 @@ export interface StoreRequest {
 }
 
 export class OpenedStore {
-  /** The store's directory, absolute. */
+  /** Where the store's directory was found, absolute. */
   readonly path: string;
   readonly store: Store;
   /** The store was made by this opening. */
@@ -75,12 +75,13 @@ export class OpenedStore {
     const lock = isResumed
       ? StoreLock.adopt(inheritedLock, holder, mountPoint)
       : StoreLock.acquire(store, holder, mountPoint);
-    const logFile = new LogFile(path.join(store, LOG_FILE));
+    const { directory } = lock;
+    const logFile = new LogFile(path.join(directory, LOG_FILE));
     try {
       const log = openLog(logFile, terminal);
       // Looked at again under the lock: another command may have made it meanwhile.
-      const created = directoryState(store) !== 'store';
-      const disk = new HostDisk(store, { readOnly: request.readOnly });
+      const created = directoryState(directory) !== 'store';
+      const disk = new HostDisk(directory, { readOnly: request.readOnly });
       if (created) {
         await createVolume(disk, request.label);
       }
@@ -101,6 +102,11 @@ export class OpenedStore {
       }
       throw explainStoreFailure(store, error);
     }
+  }
+
+  /** A path to the store's directory that leads there wherever it is moved; `path` is for people. */
+  get directory(): string {
+    return this.#lock.directory;
   }
 
   /** The lock's descriptor, for a supervisor to share. */

@@ -122,6 +122,12 @@ export class ServedMount {
     return device !== '' && mountAt(mountPoint)?.device === device;
   }
 
+  /** Whether it is the mount at a place, itself or bound there. */
+  isMeant(mountPoint: string, device: string): boolean {
+    const own = this.description;
+    return own.device === '' ? own.mountPoint === mountPoint : own.device === device;
+  }
+
   /** Empty where it can be written to; otherwise why it cannot. */
   get readOnlyReason(): string {
     const { readOnlyReason } = this.#store.store;

@@ -18,7 +18,7 @@ import { Datasets } from '../volume/datasets.js';
 import type { MountedDataset } from '../volume/state.js';
 import type { CommandSurroundings } from './command-server.js';
 import type { StoreMounts } from './commands/store-command.js';
-import type { MountStatus } from './control-protocol.js';
+import type { MountStatus, RunRequest } from './control-protocol.js';
 import { type ControlledStore, ControlServer, type ServiceEnd } from './control-server.js';
 import { MountError } from './mount-error.js';
 import type { MountDescription, MountReport, MountRequest } from './mount-request.js';
@@ -72,7 +72,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     keeper: DescriptorKeeper,
     fuseNative: FuseNative | undefined,
   ): Promise<{ readonly service: ServedStore; readonly report: MountReport }> {
-    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, NO_DEATHS);
+    const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, NO_DEATHS);
     try {
       await service.#discardEphemeral();
       const report = await service.#mount(request, fuseNative);
@@ -92,7 +92,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     store: OpenedStore,
     keeper: DescriptorKeeper,
   ): Promise<ServedStore> {
-    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, deaths);
+    const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, deaths);
     for (const { description, fuse } of mounts) {
       service.#nextId = Math.max(service.#nextId, description.id + 1);
       service.#serve(await ServedMount.resume(description, fuse, store));
@@ -265,11 +265,12 @@ export class ServedStore implements ControlledStore, StoreMounts {
     return serviceStatus(this.#store, mounts, this.#deaths, this.#startedAt);
   }
 
-  commandSurroundings(mountPoint: string): CommandSurroundings {
+  commandSurroundings({ mountPoint, device }: Pick<RunRequest, 'mountPoint' | 'device'>): CommandSurroundings {
     const { store, log } = this.#store;
-    const shown = [...this.#mounts.values()].find(({ description }) => description.mountPoint === mountPoint)?.dataset;
-    const { catalog } = store.state;
-    const volume = shown === undefined ? store.main.state.dataset : catalog.require(shown.volume);
+    const mount = [...this.#mounts.values()].find((candidate) => candidate.isMeant(mountPoint, device));
+    if (mount === undefined && mountPoint !== '')
+      throw new MountError('not-mounted', `${mountPoint} shows another store.`);
+    const volume = mount === undefined ? store.main.state.dataset : store.state.catalog.require(mount.dataset.volume);
     return { store, log, volume, datasets: new Datasets(store), mounts: this };
   }
 
