@@ -28,6 +28,8 @@ const COPIED_MAX = 4096;
 const SURVEYED_MAX = 16_384;
 /** The property with the reasons why a snapshot must stay. */
 export const HOLDS = 'holds';
+/** The property in which a received snapshot keeps the identity that it came with (transfer/identity.ts). */
+export const GUID = 'guid';
 
 export interface RollbackOptions {
   /** The name of the snapshot that keeps the replaced state; undefined to give that state up. */
@@ -312,6 +314,8 @@ export function holdsOf(dataset: Dataset): readonly string[] {
   const holds = dataset.properties[HOLDS];
   return Array.isArray(holds) ? holds.filter((tag) => typeof tag === 'string') : [];
 }
+
+export const isReceived = ({ properties }: Dataset): boolean => typeof properties[GUID] === 'string';
 
 function checkName(what: string, name: string): void {
   if (isDatasetName(name)) return;

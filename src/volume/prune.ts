@@ -5,7 +5,7 @@
  * interval, kept by a reset or a rollback) are pruned by themselves too.
  */
 import type { Dataset } from './dataset.js';
-import { type Datasets, holdsOf } from './datasets.js';
+import { type Datasets, holdsOf, isReceived } from './datasets.js';
 import { RETENTION_PROPERTY } from './properties.js';
 import { judge, parseRetention, type Retention } from './retention.js';
 
@@ -38,8 +38,11 @@ export function planPrune(
   nowMs: number,
   onlyAutomatic: boolean,
 ): PruneVerdict[] {
-  const snapshots = datasets.snapshots(volume.name).filter((snapshot) => !onlyAutomatic || isAutomatic(snapshot));
-  return judge(snapshots, rule, nowMs).map(({ snapshot, keptBy }) => {
+  const judged = datasets
+    .snapshots(volume.name)
+    .filter((snapshot) => !onlyAutomatic || isAutomatic(snapshot))
+    .map((snapshot) => ({ snapshot, createdMs: snapshot.createdMs, isReceived: isReceived(snapshot) }));
+  return judge(judged, rule, nowMs).map(({ snapshot: { snapshot }, keptBy }) => {
     const always = [
       ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
       ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
