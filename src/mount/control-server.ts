@@ -35,7 +35,7 @@ export interface ControlledStore {
   mount(request: MountRequest): Promise<MountReport>;
   /** Begins to take all mounts down; returns at once. */
   stop(reason: string): void;
-  /** Begins to hand the mounts over to a new process; returns at once. */
+  /** Begins to hand the mounts over to a new process; returns at once. Throws MountError where there would be none. */
   restart(): void;
   readonly scrub: {
     /** Begins a scrub that reads at most so many bytes a second, unless one is running. */
@@ -183,8 +183,12 @@ export class ControlServer {
         store.stop('asked for by a command');
         return { answer: 'stopping' };
       case 'restart':
-        store.restart();
-        return { answer: 'restarting' };
+        try {
+          store.restart();
+          return { answer: 'restarting' };
+        } catch (error) {
+          return { answer: 'failed', error: serialiseError(error) };
+        }
       case 'scrub':
         store.scrub.start(request.bytesPerSecond);
         return { answer: 'scrub', scrub: store.scrub.status() };

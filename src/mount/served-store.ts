@@ -32,17 +32,9 @@ import { ServedMount } from './served-mount.js';
 import { serviceStatus } from './service-status.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
-import type { Deaths, InheritedMount } from './worker-protocol.js';
+import type { Deaths, DescriptorKeeper, InheritedMount } from './worker-protocol.js';
 
 const NO_DEATHS: Deaths = { count: 0, last: '' };
-
-/** Keeps the descriptors that must outlive this process. */
-export interface DescriptorKeeper {
-  keepLock(fd: number): Promise<void>;
-  keepMount(fd: number, mount: MountDescription): Promise<void>;
-  /** The mount has ended. */
-  dropMount(id: number): void;
-}
 
 export class ServedStore implements ControlledStore, StoreMounts {
   /** Resolves at the end. It never rejects. */
@@ -305,6 +297,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   /** Ends the service in this process, for another to go on with it. Programs that use the mounts wait meanwhile. */
   restart(): void {
     if (this.#isEnding) return;
+    if (!this.#keeper.isThere) throw unsupervised(this.#store.path);
     this.#isRestarting = true;
     this.#store.log.info({}, 'restarting');
     for (const mount of this.#mounts.values()) void mount.stopServing();
@@ -398,3 +391,10 @@ export class ServedStore implements ControlledStore, StoreMounts {
     return failure === '' ? { outcome: 'clean' } : { outcome: 'failed', error: failure };
   }
 }
+
+const unsupervised = (store: string): MountError =>
+  new MountError(
+    'not-restartable',
+    'The process that would start another one has been killed.',
+    `Unmount, and mount again: razorfs umount ${store}`,
+  );
