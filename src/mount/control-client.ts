@@ -90,9 +90,10 @@ export class ControlClient {
     await this.#ask({ command: 'stop' });
   }
 
-  /** Asks the daemon to hand its mounts over to a new process; await `ended` for its end. */
+  /** Asks the daemon to hand its mounts over to a new process; await `ended` for its end. Throws why it refused. */
   async restart(): Promise<void> {
-    await this.#ask({ command: 'restart' });
+    const answer = await this.#ask({ command: 'restart' });
+    if (answer?.answer === 'failed') throw new RemoteError(answer.error);
   }
 
   /** Begins, stops, or asks after a scrub. Undefined when the daemon ended meanwhile, null when there was no scrub. */

@@ -121,6 +121,19 @@ export class ServedMount {
     return device !== '' && mountAt(mountPoint)?.device === device;
   }
 
+  /** Whether it is the mount at a place, itself or bound there. */
+  isMeant(mountPoint: string, device: string): boolean {
+    const own = this.description;
+    return own.device === '' ? own.mountPoint === mountPoint : own.device === device;
+  }
+
+  /** Empty where it can be written to; otherwise why it cannot. */
+  get readOnlyReason(): string {
+    const { readOnlyReason } = this.#store.store;
+    if (readOnlyReason !== '' || !this.description.readOnly) return readOnlyReason;
+    return this.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
+  }
+
   status(): ServedDataset {
     const { mountPoint, device, readOnly, durability } = this.description;
     const { type, inodes, dataBytes } = this.dataset;

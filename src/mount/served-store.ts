@@ -15,9 +15,10 @@ import type { FuseNative } from '../fuse-native/package.js';
 import type { DatasetId } from '../store/units.js';
 import { volatileKind } from '../store/volatile.js';
 import { Datasets } from '../volume/datasets.js';
+import { BeginningMounts } from './beginning-mounts.js';
 import type { CommandSurroundings } from './command-server.js';
 import type { StoreMounts } from './commands/store-command.js';
-import type { MountStatus } from './control-protocol.js';
+import type { MountStatus, RunRequest } from './control-protocol.js';
 import { type ControlledStore, ControlServer, type ServiceEnd } from './control-server.js';
 import { MountError } from './mount-error.js';
 import type { MountDescription, MountReport, MountRequest } from './mount-request.js';
@@ -31,17 +32,9 @@ import { ServedMount } from './served-mount.js';
 import { serviceStatus } from './service-status.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
-import type { Deaths, InheritedMount } from './worker-protocol.js';
+import type { Deaths, DescriptorKeeper, InheritedMount } from './worker-protocol.js';
 
 const NO_DEATHS: Deaths = { count: 0, last: '' };
-
-/** Keeps the descriptors that must outlive this process. */
-export interface DescriptorKeeper {
-  keepLock(fd: number): Promise<void>;
-  keepMount(fd: number, mount: MountDescription): Promise<void>;
-  /** The mount has ended. */
-  dropMount(id: number): void;
-}
 
 export class ServedStore implements ControlledStore, StoreMounts {
   /** Resolves at the end. It never rejects. */
@@ -55,8 +48,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   readonly #startedAt = Date.now();
   readonly #readOnlyReason: string;
   readonly #mounts = new Map<number, ServedMount>();
-  /** Volumes that are being mounted. */
-  readonly #mounting = new Set<DatasetId>();
+  readonly #beginning: BeginningMounts;
   #nextId = 0;
   #isRestarting = false;
   #isEnding = false;
@@ -71,7 +63,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     keeper: DescriptorKeeper,
     fuseNative: FuseNative | undefined,
   ): Promise<{ readonly service: ServedStore; readonly report: MountReport }> {
-    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, NO_DEATHS);
+    const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, NO_DEATHS);
     try {
       await service.#discardEphemeral();
       const report = await service.#mount(request, fuseNative);
@@ -91,7 +83,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     store: OpenedStore,
     keeper: DescriptorKeeper,
   ): Promise<ServedStore> {
-    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, deaths);
+    const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, deaths);
     for (const { description, fuse } of mounts) {
       service.#nextId = Math.max(service.#nextId, description.id + 1);
       service.#serve(await ServedMount.resume(description, fuse, store));
@@ -117,12 +109,13 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#readOnlyReason = store.store.readOnlyReason;
     this.scrub = new StoreScrub(store.store.state, store.log);
     const { state } = store.store;
+    this.#beginning = new BeginningMounts(state.mounted);
     state.onReplacing = (volume) => this.#mountOf(volume)?.beforeReplacing();
     state.onOrphan = (volume, ino) => {
       const mount = this.#mountOf(volume);
       mount?.orphaned(ino);
       // A mount that is just begun, taken over or handed on may have users that this process does not know of.
-      const isChanging = !this.#hasBegun || this.#isRestarting || this.#mounting.has(volume);
+      const isChanging = !this.#hasBegun || this.#isRestarting || this.#beginning.has(volume);
       return mount !== undefined || isChanging;
     };
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
@@ -146,16 +139,14 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const wanted = planMount(request, this.#store);
     if (request.ephemeral !== true) this.#checkNotMounted(wanted.dataset);
     this.#checkTransport(wanted);
-    this.#mounting.add(wanted.dataset);
-    let mounted = wanted.dataset;
+    let mounting = this.#beginning.begin(wanted);
     try {
       const plan = planMount({ ...request, dataset: await prepareVolume(request, this.#store) }, this.#store);
-      mounted = plan.dataset;
-      this.#mounting.add(mounted);
+      this.#beginning.end(mounting);
+      mounting = this.#beginning.begin(plan);
       return this.#serveNew(await this.#make(plan, fuseNative));
     } finally {
-      this.#mounting.delete(wanted.dataset);
-      this.#mounting.delete(mounted);
+      this.#beginning.end(mounting);
       this.#endIfUnused();
     }
   }
@@ -187,7 +178,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const dataset = this.#store.store.state.catalog.require(id);
     if (dataset.type === 'snapshot') return;
     const mountPoint = this.mountPointOf(id);
-    if (mountPoint === undefined && !this.#mounting.has(id)) return;
+    if (mountPoint === undefined && !this.#beginning.has(id)) return;
     throw new StoreError(
       'in-use',
       `The volume "${dataset.name}" of the store ${this.#store.path} is mounted at ${mountPoint ?? 'another place'} by process ${process.pid}.`,
@@ -221,7 +212,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       pid: process.pid,
       created: created && mount.description.id === 0,
       volatile: volatileKind(storePath) ?? null,
-      readOnlyReason: readOnlyReasonOf(mount, store.readOnlyReason),
+      readOnlyReason: mount.readOnlyReason,
       recovery: store.recovery,
     };
     log.info({ mountPoint, store: storePath, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
@@ -247,15 +238,15 @@ export class ServedStore implements ControlledStore, StoreMounts {
   // ── What commands ask ────────────────────────────────────────────────────────────────────────────────────────────────
 
   status(): MountStatus {
-    const mounts = [...this.#mounts.values()];
-    return serviceStatus(this.#store, mounts, this.#deaths, this.#startedAt);
+    return serviceStatus(this.#store, [...this.#mounts.values()], this.#deaths, this.#startedAt);
   }
 
-  commandSurroundings(mountPoint: string): CommandSurroundings {
+  commandSurroundings({ mountPoint, device }: Pick<RunRequest, 'mountPoint' | 'device'>): CommandSurroundings {
     const { store, log } = this.#store;
-    const shown = [...this.#mounts.values()].find(({ description }) => description.mountPoint === mountPoint)?.dataset;
-    const { catalog } = store.state;
-    const volume = shown === undefined ? store.main.state.dataset : catalog.require(shown.volume);
+    const mount = [...this.#mounts.values()].find((candidate) => candidate.isMeant(mountPoint, device));
+    if (mount === undefined && mountPoint !== '')
+      throw new MountError('not-mounted', `${mountPoint} shows another store.`);
+    const volume = mount === undefined ? store.main.state.dataset : store.state.catalog.require(mount.dataset.volume);
     return { store, log, volume, datasets: new Datasets(store), mounts: this };
   }
 
@@ -290,6 +281,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   /** Ends the service in this process, for another to go on with it. Programs that use the mounts wait meanwhile. */
   restart(): void {
     if (this.#isEnding) return;
+    if (!this.#keeper.isThere) throw unsupervised(this.#store.path);
     this.#isRestarting = true;
     this.#store.log.info({}, 'restarting');
     for (const mount of this.#mounts.values()) void mount.stopServing();
@@ -310,7 +302,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   }
 
   get #isUnused(): boolean {
-    return this.#mounts.size === 0 && this.#mounting.size === 0;
+    return this.#mounts.size === 0 && this.#beginning.count === 0;
   }
 
   #endIfUnused(): void {
@@ -361,7 +353,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   /** Ephemeral clones go that are not mounted any more. */
   #discardEphemeral(): Promise<void> {
-    return discardEphemeral(this.#store.store, ({ id }) => this.#mounting.has(id) || this.#mountOf(id) !== undefined);
+    return discardEphemeral(this.#store.store, ({ id }) => this.#beginning.has(id) || this.#mountOf(id) !== undefined);
   }
 
   async #finish(): Promise<ServiceEnd> {
@@ -384,7 +376,9 @@ export class ServedStore implements ControlledStore, StoreMounts {
   }
 }
 
-function readOnlyReasonOf(mount: ServedMount, storeReason: string): string {
-  if (storeReason !== '' || !mount.description.readOnly) return storeReason;
-  return mount.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
-}
+const unsupervised = (store: string): MountError =>
+  new MountError(
+    'not-restartable',
+    'The process that would start another one has been killed.',
+    `Unmount, and mount again: razorfs umount ${store}`,
+  );

@@ -18,6 +18,7 @@ import { Committer } from './committer.js';
 import { Compactor } from './compaction.js';
 import { createStore } from './create.js';
 import { type Dataset, MAIN_NAME } from './dataset.js';
+import { checkDatasets } from './datasets-needed.js';
 import { figuresOf } from './figures.js';
 import { type Timestamp, timestampOf } from './inode.js';
 import { isLackOfSpace, type MaintainedStore, Maintenance } from './maintenance.js';
@@ -205,12 +206,13 @@ export class Store implements MaintainedStore {
   }
 
   /**
-   * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, and DiskError (ENOSPC)
-   * with nothing changed. Whatever is thrown between the record and the end of the operation fails the store: later records must not
+   * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, DiskError (ENOSPC), and
+   * StoreError for a volume or snapshot that has been destroyed, with nothing changed. Whatever is thrown between the record and the end of the operation fails the store: later records must not
    * follow one that was not applied.
    */
   perform(volume: DatasetId, operation: Operation, request: number, logged?: () => void): void {
     this.assertWritable();
+    checkDatasets(this.state.catalog, volume, operation);
     try {
       this.sweeper.sweepFor(volume, operation);
       reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + pagesKept(operation));
