@@ -59,8 +59,8 @@ export class BlobStore {
     const directory = directoryOf(id);
     if (!this.#directories.has(directory)) {
       this.#disk.makeDirectory(directory);
-      this.#directories.add(directory);
       this.#disk.syncDirectory(BLOBS_DIRECTORY);
+      this.#directories.add(directory);
     }
     this.#keep(id, this.#disk.open(blobPath(id), 'create'));
     this.#newIn.set(id, directory);

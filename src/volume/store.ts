@@ -14,7 +14,7 @@ import { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
 import { StoreApplier } from './apply/store-applier.js';
 import { Checkpointer } from './checkpoint.js';
-import { Committer } from './committer.js';
+import { type CommittedStore, Committer } from './committer.js';
 import { Compactor } from './compaction.js';
 import { createStore } from './create.js';
 import { type Dataset, MAIN_NAME } from './dataset.js';
@@ -32,7 +32,7 @@ import { StoreState } from './state.js';
 import { Sweeper } from './sweeper.js';
 import { Volume } from './volume.js';
 
-export class Store implements MaintainedStore {
+export class Store implements MaintainedStore, CommittedStore {
   readonly #disk: Disk;
   readonly #options: StoreOptions;
   readonly #superblock: Superblock;
@@ -92,12 +92,7 @@ export class Store implements MaintainedStore {
     this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
     this.#applier = new StoreApplier(this.state);
     this.sweeper = new Sweeper(this.state, this.#applier, this);
-    this.#committer = new Committer(
-      this.#log,
-      this.state.blobs,
-      (operation) => this.#append(MAIN_VOLUME, operation, 0),
-      (error) => this.fail(error),
-    );
+    this.#committer = new Committer(this.#log, this.state.blobs, this);
     if (readOnly) {
       this.#readOnlyReason = 'mounted read-only';
       this.#superblockFile = undefined;
@@ -242,6 +237,11 @@ export class Store implements MaintainedStore {
   /** The host has no space: a checkpoint begins, which gives back what was removed since the last one. */
   afterLackOfSpace(): void {
     this.#maintenance?.afterLackOfSpace();
+  }
+
+  /** Logs what commits say of themselves. */
+  append(operation: Operation): void {
+    this.#append(MAIN_VOLUME, operation, 0);
   }
 
   #append(volume: DatasetId, operation: Operation, request: number): void {
