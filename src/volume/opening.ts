@@ -1,13 +1,15 @@
 /**
- * What a store needs before it can be served: its items in memory, its log applied, and a catalog if it has none.
+ * What a store needs before it can be served: its items in memory, its log applied, a catalog if it has none, and a new log.
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { FORMAT_WITHOUT_CATALOG, type Superblock } from '../store/superblock.js';
-import { MAIN_VOLUME } from '../store/units.js';
+import { type Lsn, MAIN_VOLUME } from '../store/units.js';
 import type { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
 import type { StoreApplier } from './apply/store-applier.js';
 import type { Bookkeeping } from './bookkeeping.js';
+import type { Checkpointer } from './checkpoint.js';
+import { isLackOfSpace } from './maintenance.js';
 import { loadOrphans } from './orphans.js';
 import { type ReplayResult, replay } from './recovery.js';
 import type { StoreState } from './state.js';
@@ -31,6 +33,23 @@ export function bringUpToDate(
   const powerLoss = !clean && superblock.bootId !== bootId;
   const replayed = clean ? { operations: 0, filesClamped: 0, end: lsn } : replay(state, applier, log, lsn, powerLoss);
   return { ...replayed, powerLoss };
+}
+
+/**
+ * Begins a new stretch of a log that ends at `end`. What it has from `needed` on must stay until the next checkpoint; undefined where
+ * nothing must. On a full disk the old log has the only space that there is for a new one: then what was recovered is made durable
+ * first. Throws DiskError.
+ */
+export async function startLog(log: Log, checkpointer: Checkpointer, end: Lsn, needed: Lsn | undefined): Promise<void> {
+  const lsn = log.firstUnusedLsn(end);
+  try {
+    log.startAt(lsn, needed ?? lsn);
+  } catch (error) {
+    if (!isLackOfSpace(error) || needed === undefined) throw error;
+    // A clean one: it names the log that is yet to be begun, and nobody looks for that.
+    await checkpointer.run(true);
+    log.startAt(lsn, lsn);
+  }
 }
 
 /** A store of format 1 gets the catalog that its state was opened with; the first checkpoint makes it a store of this format. */

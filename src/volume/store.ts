@@ -21,7 +21,7 @@ import { type Dataset, MAIN_NAME } from './dataset.js';
 import { figuresOf } from './figures.js';
 import { type Timestamp, timestampOf } from './inode.js';
 import { isLackOfSpace, type MaintainedStore, Maintenance } from './maintenance.js';
-import { bringUpToDate } from './opening.js';
+import { bringUpToDate, startLog } from './opening.js';
 import type { Operation } from './operation.js';
 import { encodedBytesMax, encodeOperation, operationCode } from './operation-codec.js';
 import { NO_RECOVERY, type RecoveryReport, type StoreOptions, type StoreStatus } from './options.js';
@@ -121,7 +121,7 @@ export class Store implements MaintainedStore, CommittedStore {
     const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
     const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
     if (this.#options.resume !== true) this.state.appliedRequests.clear();
-    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
+    await startLog(this.#log, checkpointer, replayed.end, clean ? undefined : lsn);
     await checkpointer.run(false);
     this.#recovery = {
       clean,
