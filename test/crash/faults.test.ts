@@ -5,6 +5,7 @@ import t from 'tap';
 import { CorruptionError } from '../../src/errors/corruption.js';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
+import { FALLOC_FL_ZERO_RANGE } from '../../src/filesystem/operations.js';
 import { DiskError } from '../../src/store/disk.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { asIno, ROOT_INO } from '../../src/store/units.js';
@@ -23,6 +24,7 @@ import { structuralProblem } from './structure.js';
 t.setTimeout(200_000);
 
 const BOOT = '1'.repeat(32);
+const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 const STEPS: readonly Step[] = [
   { op: 'create', path: 'a' },
   { op: 'write', path: 'a', at: 0, length: 500 },
@@ -234,6 +236,35 @@ t.test('a damaged small file is an error for itself alone', async (t) => {
   t.equal(volume.readOnlyReason, '', 'and the volume stays writable');
   await settle(disk, store.close());
 });
+
+t.test(
+  'a change of a damaged small file is refused before it is logged, and emptying or removing it is not',
+  async (t) => {
+    const disk = await storeAtRest();
+    const { filesystem: undamaged } = await serve(disk.afterProcessDeath());
+    const start = contentOf(undamaged, 'first').toString('latin1', 0, 16);
+    disk.damage('packs/0', (bytes) => flipBitOf(bytes, start));
+    const { store, volume, filesystem } = await serve(disk);
+    const out = new Attributes();
+    filesystem.lookup(ROOT_INO, Buffer.from('first'), out);
+    const { ino } = out;
+    t.throws(() => filesystem.write(ino, 500, 4, Buffer.from('data'), 0, false, CALLER), CorruptionError);
+    t.throws(() => filesystem.setAttributes(ino, { size: 100 }, CALLER, out), CorruptionError);
+    t.throws(() => filesystem.allocate(ino, FALLOC_FL_ZERO_RANGE, 0, 10, CALLER), CorruptionError);
+    t.equal(volume.readOnlyReason, '', 'the volume stays writable');
+    filesystem.makeNode(ROOT_INO, Buffer.from('later'), 0o100644, 0, CALLER, out);
+    filesystem.setAttributes(ino, { size: 0 }, CALLER, out);
+    filesystem.write(ino, 0, 4, Buffer.from('data'), 0, false, CALLER);
+    await settle(disk, store.commit('all'));
+    const left = disk.afterProcessDeath();
+    disk.kill();
+    const { store: recovered, filesystem: files } = await serve(left);
+    t.equal(contentOf(files, 'first').toString(), 'data');
+    t.equal(contentOf(files, 'later').length, 0, 'the log was replayed');
+    files.unlink(ROOT_INO, Buffer.from('first'), CALLER);
+    await settle(left, recovered.close());
+  },
+);
 
 t.test('a damaged name is an error where it is looked at, and other directories are served', async (t) => {
   const session = await Session.open(await newStore(), { bootId: BOOT });
