@@ -319,7 +319,11 @@ export class Store implements MaintainedStore, CommittedStore {
     this.#closed = true;
     this.#maintenance?.stop();
     try {
-      if (this.isWritable) await this.#checkpointer?.run(false);
+      if (this.isWritable) {
+        // A checkpoint does not cut what was truncated.
+        await this.commit('all');
+        await this.#checkpointer?.run(false);
+      }
     } finally {
       this.#release();
     }
