@@ -201,7 +201,7 @@ export class FileData {
         return;
       case FALLOC_FL_PUNCH_HOLE:
         if (!keepsSize) throw EOPNOTSUPP;
-        this.#zero(inode, position, end, caller);
+        this.#zero(inode, position, Math.min(end, inode.size), caller);
         return;
       case FALLOC_FL_ZERO_RANGE:
         this.#zero(inode, position, Math.min(end, inode.size), caller);
