@@ -15,6 +15,7 @@ import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
 import { type DirectoryState, directoryState, makeStoreDirectory, notAStore } from './store-directory.js';
 import { explainStoreFailure } from './store-failure.js';
+import { wallClock } from './wall-clock.js';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -91,7 +92,7 @@ export class OpenedStore {
         resume: isResumed,
         bootId: readFileSync(BOOT_ID, 'latin1').trim(),
         log,
-        now: () => performance.timeOrigin + performance.now(),
+        now: wallClock(),
       });
       return new OpenedStore(request, opened, created, log, lock, logFile);
     } catch (error) {
