@@ -10,6 +10,7 @@ import type { StoreApplier } from './apply/store-applier.js';
 import type { Bookkeeping } from './bookkeeping.js';
 import type { Checkpointer } from './checkpoint.js';
 import { isLackOfSpace } from './maintenance.js';
+import type { RecoveryReport, StoreOptions } from './options.js';
 import { loadOrphans } from './orphans.js';
 import { type ReplayResult, replay } from './recovery.js';
 import type { StoreState } from './state.js';
@@ -17,22 +18,25 @@ import type { StoreState } from './state.js';
 /** Pages of nodes.dat for which a catalog taken from a store of format 1 may have an item, at the most. */
 const PAGES_PER_CATALOG_PAGE = 1024;
 
-/** `bootId`: of this host, 32 hexadecimal digits. Throws CorruptionError, DiskError. */
+/**
+ * `bootId`: of this host, 32 hexadecimal digits. `logEnd`: see StoreOptions. Throws UnappliedChange, CorruptionError, DiskError.
+ */
 export function bringUpToDate(
   superblock: Superblock,
   state: StoreState,
   applier: StoreApplier,
   log: Log,
   bookkeeping: Bookkeeping,
-  bootId: string,
-): ReplayResult & { readonly powerLoss: boolean } {
+  { bootId, logEnd }: Pick<StoreOptions, 'bootId' | 'logEnd'>,
+): ReplayResult & Pick<RecoveryReport, 'powerLoss' | 'givenUp'> {
   if (superblock.version === FORMAT_WITHOUT_CATALOG) addCatalog(state, bookkeeping);
   else bookkeeping.load();
   checkWhatIsFound(superblock, state, log);
   const { clean, lsn } = superblock;
   const powerLoss = !clean && superblock.bootId !== bootId;
-  const replayed = clean ? { operations: 0, filesClamped: 0, end: lsn } : replay(state, applier, log, lsn, powerLoss);
-  return { ...replayed, powerLoss };
+  if (clean) return { operationsReplayed: 0, filesClamped: 0, end: lsn, powerLoss };
+  const replayed = replay(state, applier, log, lsn, logEnd?.lsn ?? Number.POSITIVE_INFINITY, powerLoss);
+  return { ...replayed, powerLoss, ...(logEnd === undefined ? {} : { givenUp: logEnd.reason }) };
 }
 
 /**

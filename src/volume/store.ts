@@ -112,25 +112,25 @@ export class Store implements MaintainedStore, CommittedStore {
   /** Recovers, and begins a new stretch of the log. */
   async #start(): Promise<void> {
     const startedMs = performance.now();
-    const { lsn, clean } = this.#superblock;
+    const superblock = this.#superblock;
+    const { lsn, clean } = superblock;
     const checkpointer = this.#checkpointer;
     if (checkpointer === undefined) return;
     // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
     this.#superblockFile?.syncNow();
-    const { bookkeeping } = checkpointer;
-    const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
-    const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
-    if (this.#options.resume !== true) this.state.appliedRequests.clear();
-    await startLog(this.#log, checkpointer, replayed.end, clean ? undefined : lsn);
+    const { state } = this;
+    const log = this.#log;
+    const { end, ...found } = bringUpToDate(superblock, state, this.#applier, log, checkpointer.bookkeeping, {
+      ...this.#options,
+      bootId: this.#bootId,
+    });
+    const isResumed = this.#options.resume === true;
+    const orphansReclaimed = isResumed ? 0 : this.#reclaimOrphans();
+    if (!isResumed) state.appliedRequests.clear();
+    await startLog(log, checkpointer, end, clean ? undefined : lsn);
     await checkpointer.run(false);
-    this.#recovery = {
-      clean,
-      powerLoss: replayed.powerLoss,
-      operationsReplayed: replayed.operations,
-      orphansReclaimed: orphans,
-      filesClamped: replayed.filesClamped,
-      milliseconds: performance.now() - startedMs,
-    };
+    const milliseconds = performance.now() - startedMs;
+    this.#recovery = { clean, ...found, orphansReclaimed, milliseconds };
     this.#maintenance = new Maintenance(
       this,
       this.#committer,

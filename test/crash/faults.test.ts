@@ -11,14 +11,15 @@ import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { asIno, ROOT_INO } from '../../src/store/units.js';
 import { KEY_WORDS } from '../../src/tree/key.js';
 import { branchSlot, countOf, levelOf } from '../../src/tree/page.js';
+import { openStore } from '../../src/volume/open-store.js';
 import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
 import { newStore } from './campaign.js';
 import { checkRecovered } from './checker.js';
 import type { Step } from './model.js';
 import { Session } from './session.js';
-import type { DiskOperation, SimulatedDisk } from './simulated-disk.js';
-import { settle, volumeOptions } from './small-store.js';
+import { type DiskOperation, SimulatedDisk } from './simulated-disk.js';
+import { makeStore, settle, volumeOptions } from './small-store.js';
 import { structuralProblem } from './structure.js';
 
 t.setTimeout(200_000);
@@ -312,3 +313,43 @@ t.test('a damaged page is an error for what is on it, and the rest is served', a
   disk.kill();
   await store.close().catch(() => undefined);
 });
+
+t.test(
+  'a change that met damage after it was logged is given up by the next mount, which has all before it',
+  async (t) => {
+    const disk = new SimulatedDisk();
+    await makeStore(disk);
+    const { store, volume, filesystem } = await serve(disk);
+    const out = new Attributes();
+    filesystem.makeNode(ROOT_INO, Buffer.from('damaged'), 0o100644, 0, CALLER, out);
+    const { ino } = out;
+    filesystem.write(ino, 0, 600, Buffer.alloc(600, 'damaged'), 0, false, CALLER);
+    await settle(disk, store.checkpoint());
+    filesystem.makeNode(ROOT_INO, Buffer.from('later'), 0o100644, 0, CALLER, out);
+    await settle(disk, store.commit('all'));
+    disk.damage('packs/0', (bytes) => flipBitOf(bytes, 'damageddamaged'));
+    const time = { seconds: 1, nanoseconds: 0 };
+    const change = { type: 'writeSmall', ino, position: 1, data: Buffer.from('x'), mode: 0o100644, time } as const;
+    t.throws(() => volume.perform(change, 0), CorruptionError);
+    t.not(volume.readOnlyReason, '');
+    const left = disk.afterProcessDeath();
+    disk.kill();
+    const options = volumeOptions(BOOT, () => 2e12);
+    await t.rejects(
+      settle(left, openStore(left, { ...options, resume: true })),
+      CorruptionError,
+      'not under the same mount',
+    );
+    const recovered = await settle(left, openStore(left, options));
+    t.match(recovered.recovery.givenUp, /checksum/);
+    const files = new FileSystem(recovered.main, { atime: 'noatime' });
+    t.equal(contentOf(files, 'later').length, 0, 'what was synced before is there');
+    t.throws(() => contentOf(files, 'damaged'), CorruptionError);
+    files.unlink(ROOT_INO, Buffer.from('damaged'), CALLER);
+    await settle(left, recovered.close());
+    const last = await settle(left, openStore(left, options));
+    t.equal(structuralProblem(last, left), undefined);
+    t.same([last.recovery.clean, last.recovery.givenUp], [true, undefined]);
+    await settle(left, last.close());
+  },
+);
