@@ -9,8 +9,9 @@ import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { chooseSuperblock } from '../store/superblock.js';
+import { openStore } from '../volume/open-store.js';
 import type { Durability } from '../volume/options.js';
-import { Store } from '../volume/store.js';
+import type { Store } from '../volume/store.js';
 import { createVolume } from './create-volume.js';
 import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
@@ -87,7 +88,7 @@ export class OpenedStore {
       if (created) {
         await createVolume(disk, request.label);
       }
-      const opened = await Store.open(disk, {
+      const opened = await openStore(disk, {
         durability: request.durability,
         commitIntervalMs: request.commitIntervalMs,
         readOnly: request.readOnly,

@@ -1,30 +1,21 @@
 /**
- * The time of day in milliseconds with fractions, for time stamps.
+ * The present for time stamps: milliseconds since 1970, with a fraction.
  *
- * Only a clock that counts on from the start of the process is that fine, and it notices neither that the system's clock has been set nor
- * that the machine has slept. So it is compared with the system's clock each time, and set when they are apart.
+ * Date.now() goes by the host's clock, which is set while the mount lives (NTP at the start of a machine without a clock of its own) and
+ * counts on while the machine sleeps. But it counts whole milliseconds, and several changes fall into one. performance.now() is
+ * finer and knows of neither, so it tells only how far within its millisecond the present is.
  */
 
-/** Beyond the whole millisecond that the system's clock is rounded down to. */
-const APART_MS_MAX = 1;
+/** The last instant of a millisecond: a microsecond before the next, which a number of this size can still tell. */
+const LAST_FRACTION = 1 - 1 / 1024;
 
-interface Clocks {
-  /** Whole milliseconds since 1970. */
-  system(): number;
-  /** Milliseconds from some time on, with fractions. */
-  steady(): number;
-}
-
-const CLOCKS: Clocks = { system: Date.now, steady: () => performance.now() };
-
-/** Makes a clock: milliseconds since 1970. */
-export function wallClock({ system, steady }: Clocks = CLOCKS): () => number {
-  let offsetMs = system() - steady();
+export function wallClock(wholeMs = () => Date.now(), fineMs = () => performance.now()): () => number {
+  let offset = wholeMs() - fineMs();
   return () => {
-    const now = offsetMs + steady();
-    const wall = system();
-    const set = now < wall - APART_MS_MAX ? wall : now > wall + 1 + APART_MS_MAX ? wall + 1 : now;
-    offsetMs += set - now;
-    return set;
+    const whole = wholeMs();
+    const now = offset + fineMs();
+    const within = Math.min(Math.max(now, whole), whole + LAST_FRACTION);
+    offset += within - now;
+    return within;
   };
 }

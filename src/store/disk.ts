@@ -100,7 +100,10 @@ export interface DiskFile {
   /** Lets the host begin to write a range back, off the main thread: a later sync finds less to do. It promises nothing. */
   startWriteback(position: number, length: number): void;
 
-  /** Makes all written and mapped changes durable, off the main thread (fdatasync). */
+  /**
+   * Makes all written and mapped changes durable, off the main thread (fdatasync). Rejects when it fails, when another sync of the
+   * file does that overlaps with it, and ever after.
+   */
   sync(): Promise<void>;
   /** The same at once. */
   syncNow(): void;
