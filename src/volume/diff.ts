@@ -210,6 +210,29 @@ function isWithin(path: Uint8Array | undefined, root: Uint8Array): boolean {
   return root.length === 0 || path.length === root.length || path[root.length] === SLASH;
 }
 
+/** What is at a path, before or after, and below it. */
+class PathFilter {
+  readonly #path: Buffer;
+  readonly #names: TreeNames;
+  #several: ReadonlyMap<Ino, Buffer> | undefined;
+
+  /** `names`: of the later state. */
+  constructor(path: Uint8Array, names: TreeNames) {
+    this.#path = Buffer.from(path);
+    this.#names = names;
+  }
+
+  /** A change if it belongs here; that of a file with several names, by the one that is here. */
+  async of(change: FileChange): Promise<FileChange | undefined> {
+    const { type, path, pathBefore, after } = change;
+    if (isWithin(path, this.#path) || isWithin(pathBefore, this.#path)) return change;
+    if (type !== 'modified' || after === undefined || after.links < 2) return undefined;
+    this.#several ??= await this.#names.severalBelow(this.#path);
+    const found = this.#several.get(after.ino);
+    return found === undefined ? undefined : { ...change, path: found };
+  }
+}
+
 /** Compares two states of one store, which stay pinned meanwhile. Throws CorruptionError and DiskError. */
 export async function* compareStates(
   before: PinnedTree,
@@ -218,11 +241,12 @@ export async function* compareStates(
 ): AsyncGenerator<FileChange, void, undefined> {
   const { state } = after.volume;
   const comparison = new Comparison(before, after);
+  const filter = options.path === undefined ? undefined : new PathFilter(options.path, new TreeNames(state));
   let sliceStartMs = performance.now();
   for (const difference of differencesByInode(state, treeDifferences(state.pages, before.root, after.root))) {
     for await (const change of comparison.changes(difference)) {
-      const { path } = options;
-      if (path === undefined || isWithin(change.path, path) || isWithin(change.pathBefore, path)) yield change;
+      const wanted = filter === undefined ? change : await filter.of(change);
+      if (wanted !== undefined) yield wanted;
     }
     if (performance.now() - sliceStartMs < SLICE_MS) continue;
     await setImmediate();

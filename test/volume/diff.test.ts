@@ -173,6 +173,24 @@ t.test('the earlier path of what took the place of another in a directory that w
   await tree.served.store.close();
 });
 
+t.test('a file with several names is found by each of them', async (test) => {
+  const tree = await TreeByPath.make(test);
+  for (const path of ['one', 'two', 'two/deep', 'three']) tree.directory(path);
+  tree.file('one/name', pattern(3, 100));
+  tree.link('one/name', 'two/deep/other');
+  const before = await tree.snapshot();
+  tree.write('one/name', 0, Buffer.from('changed'));
+  const shownBelow = async (path: string): Promise<string[]> =>
+    show(await tree.diff(before, undefined, { path: Buffer.from(path) }));
+  test.strictSame(await shownBelow('one'), ['modified one/name data,mtime']);
+  test.strictSame(await shownBelow('two'), ['modified two/deep/other data,mtime']);
+  test.strictSame(await shownBelow('two/deep/other'), ['modified two/deep/other data,mtime']);
+  test.strictSame(await shownBelow('three'), []);
+  test.strictSame(await shownBelow('nowhere/at/all'), []);
+  test.equal((await tree.diff(before)).length, 1, 'and told once');
+  await tree.served.store.close();
+});
+
 t.test('the live state stays as it was when the comparison began', async (test) => {
   const tree = await TreeByPath.make(test);
   for (let i = 0; i < 500; i++) tree.file(`file ${i}`, pattern(i, 2000));
