@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { MountRequest } from '../../src/mount/mount-request.js';
@@ -151,7 +151,10 @@ function digestOf(directory: string): string {
 }
 
 /** Works until the machine stops. */
-async function workOn({ round, seed, syncPercent }: Work): Promise<void> {
+async function workOn({ round, seed, syncPercent, dirtyCentiseconds }: Work): Promise<void> {
+  for (const name of ['dirty_expire_centisecs', 'dirty_writeback_centisecs']) {
+    writeFileSync(`/proc/sys/vm/${name}`, `${dirtyCentiseconds}`);
+  }
   mkdirSync(roundDirectory(round));
   const ends: Promise<WriterEnd>[] = [];
   for (let writer = 0; writer < WRITERS; writer++) {

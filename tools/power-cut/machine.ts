@@ -12,6 +12,8 @@ import { type GuestOrder, type GuestReport, journalPort, REPORT_PORT, WRITERS } 
 const QEMU = 'qemu-system-x86_64';
 /** Virtual machines that run others cannot always hand on arch-capabilities, and nothing here needs it. */
 const CPUS = { kvm: 'host,arch-capabilities=off', tcg: 'max' } as const;
+/** On a busy host an emulated timer may come too late for the kernel's trust in it. */
+const KERNEL_WORDS = 'console=ttyS0 loglevel=4 panic=-1 no_timer_check rdinit=/init';
 const MEMORY_MIB = 1024;
 const LOOK_INTERVAL_MS = 10;
 /** A machine that says nothing for so long hangs. */
@@ -24,8 +26,8 @@ export type Accelerator = (typeof ACCELERATORS)[number];
 export interface MachineParts {
   readonly kernel: Kernel;
   readonly root: string;
-  /** As qemu's option -drive names it. */
-  readonly disk: string;
+  /** The socket of the disk. */
+  readonly socket: string;
   readonly accelerator: Accelerator;
   /** For the files of one boot. */
   readonly directory: string;
@@ -49,8 +51,12 @@ export class Machine {
     this.#qemu.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
       said += chunk;
     });
+    // However this program ends, the machine ends with it.
+    const end = (): void => void this.#qemu.kill('SIGKILL');
+    process.once('exit', end);
     this.#ended = new Promise((resolve) =>
       this.#qemu.once('close', () => {
+        process.off('exit', end);
         this.#isEnded = true;
         writeFileSync(this.#file('qemu-said'), said);
         resolve();
@@ -62,7 +68,7 @@ export class Machine {
     return path.join(this.#directory, name);
   }
 
-  #words({ kernel, root, disk, accelerator }: MachineParts): string[] {
+  #words({ kernel, root, socket, accelerator }: MachineParts): string[] {
     const ports = [REPORT_PORT, ...Array.from({ length: WRITERS }, (_, writer) => journalPort(writer))].flatMap(
       (port) => [
         ...['-chardev', `file,id=port${port},path=${this.#file(`port-${port}`)}`],
@@ -72,8 +78,8 @@ export class Machine {
     return [
       ...['-accel', accelerator, '-cpu', CPUS[accelerator], '-smp', '2', '-m', `${MEMORY_MIB}`],
       ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', `file:${this.#file('console')}`],
-      ...['-kernel', kernel.file, '-initrd', root, '-append', 'console=ttyS0 loglevel=4 panic=-1 rdinit=/init'],
-      ...['-drive', `${disk},if=virtio`],
+      ...['-kernel', kernel.file, '-initrd', root, '-append', KERNEL_WORDS],
+      ...['-drive', `file=nbd+unix:///?socket=${socket},format=raw,if=virtio`],
       ...['-drive', `file=${this.#file('order')},format=raw,readonly=on,if=virtio`],
       ...['-device', 'virtio-serial-pci', ...ports],
     ];
@@ -123,4 +129,19 @@ export class Machine {
     this.#qemu.kill('SIGKILL');
     await this.#ended;
   }
+}
+
+/** How long a machine may take until it says that it is there. */
+const START_MS_MAX = 30_000;
+
+/** Whether a machine of this kind starts: there are hosts with a /dev/kvm that cannot run every kernel. */
+export async function starts(parts: MachineParts): Promise<boolean> {
+  const machine = new Machine(parts, { fileSystem: 'ext4', past: undefined, kept: [], work: undefined });
+  const reported = machine.hasReported('mounting').then(
+    () => true,
+    () => false,
+  );
+  const isThere = await Promise.race([reported, setTimeout(START_MS_MAX, false)]);
+  await machine.kill();
+  return isThere;
 }

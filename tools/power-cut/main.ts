@@ -5,16 +5,18 @@
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ROOT } from '../../test/cli/program.js';
 import { isInstalled } from '../../test/mounted/mounted-store.js';
 import { Random } from '../../test/random.js';
-import { makeDisk } from './disk.js';
 import { type Kernel, writeGuestRoot } from './guest-root.js';
-import { ACCELERATORS, type Accelerator } from './machine.js';
+import { ACCELERATORS, type Accelerator, type MachineParts, starts } from './machine.js';
+import { MAKERS, makeFileSystem } from './make-file-system.js';
 import { HOST_FILE_SYSTEMS, type HostFileSystem } from './order.js';
 import { PowerCutRounds } from './rounds.js';
+import { VolatileDisk } from './volatile-disk.js';
 
 /** What must be installed, and the Debian package that it is in. */
 const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] = [
@@ -23,6 +25,8 @@ const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] =
   ['ldd', 'libc-bin'],
   ['xz', 'xz-utils'],
 ];
+
+const DISK_BYTES = 4 * 2 ** 30;
 
 interface Options {
   readonly rounds: number;
@@ -58,7 +62,11 @@ const command: Command = new Command('power-cut')
     '--kernel <FILE>',
     'vmlinuz-RELEASE, with its modules in ../lib/modules/RELEASE; without it the newest in /boot',
   )
-  .addOption(new Option('--accelerator <NAME>', 'what runs the machine').choices(ACCELERATORS))
+  .addOption(
+    new Option('--accelerator <NAME>', 'what runs the machine; without it kvm, if that works here').choices(
+      ACCELERATORS,
+    ),
+  )
   .addHelpText(
     'after',
     '\nExit codes: 0 nothing lost, 1 a broken promise, 2 the command line was not understood, or something is missing.',
@@ -81,8 +89,8 @@ function findKernel(): Kernel {
 }
 
 function requirePackages(): void {
-  const makers = { ext4: 'e2fsprogs', xfs: 'xfsprogs', btrfs: 'btrfs-progs' } as const;
-  const needed = [...PACKAGES, [`mkfs.${options.hostFs}`, makers[options.hostFs]] as const];
+  const { words, debianPackage } = MAKERS[options.hostFs];
+  const needed = [...PACKAGES, [words[0], debianPackage] as const];
   const missing = needed.filter(([program]) => !isInstalled(program)).map(([, debianPackage]) => debianPackage);
   if (missing.length > 0) command.error(`Something is missing: apt install ${missing.join(' ')}`);
   // A busybox that is linked with libraries would need them in the guest.
@@ -91,7 +99,7 @@ function requirePackages(): void {
   }
 }
 
-function hasKvm(): boolean {
+function isKvmOpen(): boolean {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
     return true;
@@ -100,22 +108,31 @@ function hasKvm(): boolean {
   }
 }
 
+/** Before there is a file system on the disk: the machine finds none, and says so. */
+async function chooseAccelerator(parts: Omit<MachineParts, 'accelerator'>): Promise<Accelerator> {
+  const directory = path.join(parts.directory, 'trial');
+  return isKvmOpen() && (await starts({ ...parts, accelerator: 'kvm', directory })) ? 'kvm' : 'tcg';
+}
+
 async function main(): Promise<number> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => process.exit(1));
+  }
   const kernel = findKernel();
   requirePackages();
   mkdirSync(path.join(ROOT, 'build'), { recursive: true });
   const directory = mkdtempSync(path.join(process.env.TMPDIR ?? path.join(ROOT, 'build'), 'power-cut-'));
-  const accelerator = options.accelerator ?? (hasKvm() ? 'kvm' : 'tcg');
-  console.log(`seed ${options.seed}; Linux ${kernel.release}, ${accelerator}; ${options.hostFs}; ${directory}`);
   const root = path.join(directory, 'root');
   writeGuestRoot(kernel, options.hostFs, root);
-  const disk = makeDisk(path.join(directory, 'disk'), options.hostFs);
-  const rounds = new PowerCutRounds(
-    { kernel, root, disk, accelerator },
-    directory,
-    options.hostFs,
-    new Random(options.seed),
-  );
+  const medium = path.join(directory, 'disk');
+  // A socket's path may not be long (unix(7)).
+  const socket = path.join(tmpdir(), `razorfs-power-cut-${process.pid}`);
+  const disk = new VolatileDisk(medium, DISK_BYTES, socket);
+  const accelerator = options.accelerator ?? (await chooseAccelerator({ kernel, root, socket, directory }));
+  makeFileSystem(medium, options.hostFs);
+  console.log(`seed ${options.seed}; Linux ${kernel.release}, ${accelerator}; ${options.hostFs}; ${directory}`);
+  const parts = { kernel, root, socket, accelerator };
+  const rounds = new PowerCutRounds(parts, disk, directory, options.hostFs, new Random(options.seed));
   for (let round = 0; round <= options.rounds; round++) {
     const isLast = round === options.rounds;
     const { failures, summary } = await (isLast ? rounds.last(round) : rounds.round(round, options.seconds * 1000));
@@ -125,9 +142,11 @@ async function main(): Promise<number> {
     }
     if (failures.length > 0) {
       console.log(`Everything was left as it is: ${directory}`);
+      disk.close();
       return 1;
     }
   }
+  disk.close();
   rmSync(directory, { recursive: true });
   console.log(`${options.rounds} cuts, nothing lost`);
   return 0;

@@ -34,6 +34,8 @@ export interface Work {
   readonly seed: number;
   /** Of a hundred writes, how many are fsynced. */
   readonly syncPercent: number;
+  /** How old dirty pages become before the kernel writes them back, unasked: hundredths of a second. */
+  readonly dirtyCentiseconds: number;
 }
 
 export type GuestReport =

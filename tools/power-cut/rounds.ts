@@ -4,15 +4,18 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { Random } from '../../test/random.js';
+import { Random } from '../../test/random.js';
 import { Machine, type MachineParts } from './machine.js';
 import type { GuestOrder, GuestReport, HostFileSystem, KeptRound, PastRound } from './order.js';
+import { FATES, type VolatileDisk } from './volatile-disk.js';
 
 /** How many of a hundred writes are fsynced: one of these in each round. */
 const SYNC_PERCENTS = [50, 10, 1, 0, 0] as const;
+/** The kernel's own choice for the age of dirty pages is 3,000; the earlier it writes them, the more it writes between two commits. */
+const DIRTY_CENTISECONDS = [10, 100, 3000] as const;
 /** One cut in so many comes while the machine starts, mounts and recovers. */
 const EARLY_CUT_RARITY = 5;
-const EARLY_CUT_MS_MAX = 4000;
+const EARLY_CUT_MS_MAX = 20_000;
 const ROUNDS_KEPT = 2;
 
 export interface RoundReport {
@@ -25,6 +28,7 @@ type Parts = Omit<MachineParts, 'directory'>;
 
 export class PowerCutRounds {
   readonly #parts: Parts;
+  readonly #disk: VolatileDisk;
   readonly #directory: string;
   readonly #fileSystem: HostFileSystem;
   readonly #random: Random;
@@ -32,8 +36,9 @@ export class PowerCutRounds {
   #kept: readonly KeptRound[] = [];
   #hasStore = false;
 
-  constructor(parts: Parts, directory: string, fileSystem: HostFileSystem, random: Random) {
+  constructor(parts: Parts, disk: VolatileDisk, directory: string, fileSystem: HostFileSystem, random: Random) {
     this.#parts = parts;
+    this.#disk = disk;
     this.#directory = directory;
     this.#fileSystem = fileSystem;
     this.#random = random;
@@ -45,14 +50,20 @@ export class PowerCutRounds {
     const seed = this.#random.below(0x1000_0000);
     const isEarly = this.#random.below(EARLY_CUT_RARITY) === 0 && this.#hasStore;
     const milliseconds = this.#random.below(isEarly ? EARLY_CUT_MS_MAX : millisecondsMax);
-    const { machine, directory } = this.#start(round, { round, seed, syncPercent });
+    const dirtyCentiseconds = this.#random.pick(DIRTY_CENTISECONDS);
+    const fate = this.#random.pick(FATES);
+    // Of its own, because how many writes there are is not the seed's choice.
+    const losses = new Random(this.#random.below(0xffff_ffff));
+    const { machine, directory } = this.#start(round, { round, seed, syncPercent, dirtyCentiseconds });
     await machine.hasReported(isEarly ? 'mounting' : 'working');
     if (!machine.reports.some(({ state }) => state === 'failed')) await setTimeout(milliseconds);
     await machine.kill();
+    const { unflushed, kept } = await this.#disk.cut(fate, losses);
     const report = this.#look(machine, round);
     if (report.failures.length === 0) rmSync(directory, { recursive: true });
     const cut = `cut ${milliseconds} ms after ${isEarly ? 'the disk was mounted' : `work began, ${syncPercent} % synced`}`;
-    return { failures: report.failures, summary: `${report.summary}; ${cut}` };
+    const summary = `${report.summary}; ${cut}; ${kept} of ${unflushed} unflushed writes kept`;
+    return { failures: report.failures, summary };
   }
 
   /** A last boot, which looks, and ends by unmounting. */
