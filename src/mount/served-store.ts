@@ -55,8 +55,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
   readonly #startedAt = Date.now();
   readonly #readOnlyReason: string;
   readonly #mounts = new Map<number, ServedMount>();
-  /** Volumes that are being mounted. */
-  readonly #mounting = new Set<DatasetId>();
+  /** What is being mounted; it counts as mounted already. */
+  readonly #mounting: MountPlan[] = [];
   #nextId = 0;
   #isRestarting = false;
   #isEnding = false;
@@ -122,7 +122,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       const mount = this.#mountOf(volume);
       mount?.orphaned(ino);
       // A mount that is just begun, taken over or handed on may have users that this process does not know of.
-      const isChanging = !this.#hasBegun || this.#isRestarting || this.#mounting.has(volume);
+      const isChanging = !this.#hasBegun || this.#isRestarting || this.#isMounting(volume);
       return mount !== undefined || isChanging;
     };
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
@@ -146,18 +146,27 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const wanted = planMount(request, this.#store);
     if (request.ephemeral !== true) this.#checkNotMounted(wanted.dataset);
     this.#checkTransport(wanted);
-    this.#mounting.add(wanted.dataset);
-    let mounted = wanted.dataset;
+    const plans = [wanted];
+    this.#beginMounting(wanted);
     try {
       const plan = planMount({ ...request, dataset: await prepareVolume(request, this.#store) }, this.#store);
-      mounted = plan.dataset;
-      this.#mounting.add(mounted);
+      plans.push(plan);
+      this.#beginMounting(plan);
       return this.#serveNew(await this.#make(plan, fuseNative));
     } finally {
-      this.#mounting.delete(wanted.dataset);
-      this.#mounting.delete(mounted);
+      const { mounted } = this.#store.store.state;
+      for (const plan of plans) for (const list of [this.#mounting, mounted]) list.splice(list.indexOf(plan), 1);
       this.#endIfUnused();
     }
+  }
+
+  #beginMounting(plan: MountPlan): void {
+    this.#mounting.push(plan);
+    this.#store.store.state.mounted.push(plan);
+  }
+
+  #isMounting(id: DatasetId): boolean {
+    return this.#mounting.some(({ dataset }) => dataset === id);
   }
 
   /** Makes the mount, and gives the supervisor what it needs to keep it. */
@@ -187,7 +196,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const dataset = this.#store.store.state.catalog.require(id);
     if (dataset.type === 'snapshot') return;
     const mountPoint = this.mountPointOf(id);
-    if (mountPoint === undefined && !this.#mounting.has(id)) return;
+    if (mountPoint === undefined && !this.#isMounting(id)) return;
     throw new StoreError(
       'in-use',
       `The volume "${dataset.name}" of the store ${this.#store.path} is mounted at ${mountPoint ?? 'another place'} by process ${process.pid}.`,
@@ -310,7 +319,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   }
 
   get #isUnused(): boolean {
-    return this.#mounts.size === 0 && this.#mounting.size === 0;
+    return this.#mounts.size === 0 && this.#mounting.length === 0;
   }
 
   #endIfUnused(): void {
@@ -361,7 +370,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   /** Ephemeral clones go that are not mounted any more. */
   #discardEphemeral(): Promise<void> {
-    return discardEphemeral(this.#store.store, ({ id }) => this.#mounting.has(id) || this.#mountOf(id) !== undefined);
+    return discardEphemeral(this.#store.store, ({ id }) => this.#isMounting(id) || this.#mountOf(id) !== undefined);
   }
 
   async #finish(): Promise<ServiceEnd> {
