@@ -230,7 +230,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
       pid: process.pid,
       created: created && mount.description.id === 0,
       volatile: volatileKind(storePath) ?? null,
-      readOnlyReason: readOnlyReasonOf(mount, store.readOnlyReason),
+      readOnlyReason: mount.readOnlyReason,
       recovery: store.recovery,
     };
     log.info({ mountPoint, store: storePath, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
@@ -283,6 +283,10 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   async flush(volume: DatasetId): Promise<void> {
     await this.#mountOf(volume)?.flush();
+  }
+
+  async emptyCaches(volume: DatasetId): Promise<void> {
+    await this.#mountOf(volume)?.emptyCaches();
   }
 
   async rolledBack(volume: DatasetId, path: string): Promise<void> {
@@ -391,9 +395,4 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#store.release();
     return failure === '' ? { outcome: 'clean' } : { outcome: 'failed', error: failure };
   }
-}
-
-function readOnlyReasonOf(mount: ServedMount, storeReason: string): string {
-  if (storeReason !== '' || !mount.description.readOnly) return storeReason;
-  return mount.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
 }
