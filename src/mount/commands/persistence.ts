@@ -100,7 +100,7 @@ export const persistenceStatus: StoreCommand<
         class: ruleClass,
         exists: resolvePath(live.volume.state, path) !== undefined,
       }));
-      const { paths, bytes } = vanishing.summary();
+      const { paths, bytes } = await vanishing.summary();
       return { volume: volume.name, vanishing: paths, vanishingBytes: bytes, persisted };
     } finally {
       live.release();
