@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,6 +98,28 @@ static napi_value unmount_file_system(napi_env env, napi_callback_info info) {
   char target[TEXT_BYTES_MAX];
   if (!read_text(env, arguments[0], target)) return int_result(env, -ENAMETOOLONG);
   return int_result(env, umount2(target, as_int(env, arguments[1])) < 0 ? -errno : 0);
+}
+
+/*
+ * reconfigure(target): 0. Configures a file system anew as it is, with what the kernel does besides: it gives up all directory entries,
+ * and with them inodes, that nobody uses (shrink_dcache_sb in reconfigure_super, fs/super.c), in slices, while others go on.
+ */
+static napi_value reconfigure_file_system(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  read_arguments(env, info, 1, arguments);
+  char target[TEXT_BYTES_MAX];
+  if (!read_text(env, arguments[0], target)) return int_result(env, -ENAMETOOLONG);
+#if defined(SYS_fspick) && defined(SYS_fsconfig)
+  /* FSPICK_CLOEXEC and FSCONFIG_CMD_RECONFIGURE of linux/mount.h, which sys/mount.h does not get along with in all releases. */
+  enum { PICK_CLOSE_ON_EXEC = 1, COMMAND_RECONFIGURE = 7 };
+  int fd = (int)syscall(SYS_fspick, AT_FDCWD, target, PICK_CLOSE_ON_EXEC);
+  if (fd < 0) return int_result(env, -errno);
+  int result = syscall(SYS_fsconfig, fd, COMMAND_RECONFIGURE, NULL, NULL, 0) < 0 ? -errno : 0;
+  close(fd);
+  return int_result(env, result);
+#else
+  return int_result(env, -ENOSYS);
+#endif
 }
 
 /* socketPair(): [descriptor, descriptor], or a negative errno */
@@ -228,6 +251,7 @@ void add_fuse_device(napi_env env, napi_value exports) {
   add_function(env, exports, "openFuseDevice", open_fuse_device);
   add_function(env, exports, "mount", mount_file_system);
   add_function(env, exports, "unmount", unmount_file_system);
+  add_function(env, exports, "reconfigure", reconfigure_file_system);
   add_function(env, exports, "socketPair", socket_pair);
   add_function(env, exports, "receiveFileDescriptor", receive_file_descriptor);
   add_function(env, exports, "cloneFuseDevice", clone_fuse_device);

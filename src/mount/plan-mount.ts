@@ -9,11 +9,13 @@ import { COMMIT_INTERVAL_MS_DEFAULT, type Durability } from '../volume/options.j
 import { propertyOf } from '../volume/properties.js';
 import type { MountDescription, MountRequest } from './mount-request.js';
 import type { OpenedStore } from './opened-store.js';
+import { checkWritable } from './read-only-store.js';
 
 export type MountPlan = Omit<MountDescription, 'id' | 'device'>;
 
 /** Decides on a mount. Throws StoreError, FuseError for `-o`. */
 export function planMount(request: MountRequest, { store, readOnly: isOpenedReadOnly }: OpenedStore): MountPlan {
+  if (request.resetOnMount || request.ephemeral) checkWritable(store);
   const options = parseMountOptions(request.options);
   const dataset = new Datasets(store).named(request.dataset);
   const { catalog } = store.state;

@@ -11,7 +11,6 @@ import { pruneAutomatic } from '../volume/prune.js';
 import type { Store } from '../volume/store.js';
 import type { MountRequest } from './mount-request.js';
 import type { OpenedStore } from './opened-store.js';
-import { checkWritable } from './read-only-store.js';
 
 const EPHEMERAL_PROPERTY = 'ephemeral';
 
@@ -22,7 +21,6 @@ const isEphemeral = ({ type, properties }: Dataset): boolean =>
 export async function prepareVolume(request: MountRequest, { store, log }: OpenedStore): Promise<string> {
   const datasets = new Datasets(store);
   const dataset = datasets.named(request.dataset);
-  if (request.resetOnMount || request.ephemeral) checkWritable(store);
   if (request.resetOnMount && dataset.type === 'volume') {
     const report = await reset(store, datasets, dataset);
     const pruned = await pruneAutomatic(datasets, dataset, store.nowMs());

@@ -16,6 +16,7 @@ const NO_MOUNTS: StoreMounts = {
   mountPointOf: () => undefined,
   mountsBelow: () => [],
   flush: async () => undefined,
+  emptyCaches: async () => undefined,
   rolledBack: async () => undefined,
 };
 

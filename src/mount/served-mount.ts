@@ -24,6 +24,7 @@ import { mountUsers } from './mount-users.js';
 import { openInodes } from './open-inodes.js';
 import type { OpenedStore } from './opened-store.js';
 import { detachInChild } from './start-detach.js';
+import { emptyCachesInChild } from './start-empty-caches.js';
 import { kernelTransport, startFuseNative, type Transport } from './transport.js';
 
 const USERS_LOGGED_MAX = 5;
@@ -115,6 +116,13 @@ export class ServedMount {
     return this.#transport.descriptor;
   }
 
+  /** Why nothing can be changed through it; empty where it can. */
+  get readOnlyReason(): string {
+    const { readOnlyReason } = this.#store.store;
+    if (readOnlyReason !== '' || !this.description.readOnly) return readOnlyReason;
+    return this.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
+  }
+
   /** Whether it can be seen at its place, and not another mount that was made there later. */
   get isInSight(): boolean {
     const { device, mountPoint } = this.description;
@@ -125,13 +133,6 @@ export class ServedMount {
   isMeant(mountPoint: string, device: string): boolean {
     const own = this.description;
     return own.device === '' ? own.mountPoint === mountPoint : own.device === device;
-  }
-
-  /** Empty where it can be written to; otherwise why it cannot. */
-  get readOnlyReason(): string {
-    const { readOnlyReason } = this.#store.store;
-    if (readOnlyReason !== '' || !this.description.readOnly) return readOnlyReason;
-    return this.dataset.type === 'snapshot' ? 'it is a snapshot' : 'mounted read-only';
   }
 
   status(): ServedDataset {
@@ -165,13 +166,23 @@ export class ServedMount {
 
   /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
   async flush(): Promise<void> {
+    if (this.isInSight) await this.#whileServed(flushInChild(this.description.mountPoint));
+  }
+
+  /** Has the kernel give up what it has cached of files that nobody uses. */
+  async emptyCaches(): Promise<void> {
     if (!this.isInSight) return;
-    const { mountPoint } = this.description;
-    // Where nobody serves the writes any more, they wait for the next process to do so.
+    const error = await this.#whileServed(emptyCachesInChild(this.description.mountPoint));
+    if (error !== undefined) this.#log.warn({ err: error }, 'the caches of the kernel could not be emptied');
+  }
+
+  /** Waits for a process that may wait for this one: where nobody serves what it wants any more, the next process will. */
+  async #whileServed<Result>(result: Promise<Result>): Promise<Result> {
     const ended = this.ended.then(() => {
+      const { mountPoint } = this.description;
       throw new MountError('interrupted', `${mountPoint} was unmounted, or its process restarted, meanwhile.`);
     });
-    await Promise.race([flushInChild(mountPoint), ended]);
+    return Promise.race([result, ended]);
   }
 
   /** The volume was rolled back, wholly or, where `path` is not empty, at a path: the kernel is told to look again. */

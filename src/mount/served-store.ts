@@ -267,6 +267,10 @@ export class ServedStore implements ControlledStore, StoreMounts {
     await this.#mountOf(volume)?.flush();
   }
 
+  async emptyCaches(volume: DatasetId): Promise<void> {
+    await this.#mountOf(volume)?.emptyCaches();
+  }
+
   async rolledBack(volume: DatasetId, path: string): Promise<void> {
     await this.#mountOf(volume)?.rolledBack(path);
   }

@@ -15,6 +15,7 @@ interface Addon {
   openFuseDevice(): number;
   mount(source: string, target: string, type: string, flags: number, data: string): number;
   unmount(target: string, flags: number): number;
+  reconfigure(target: string): number;
   socketPair(): [number, number] | number;
   receiveFileDescriptor(socket: number): number;
   cloneFuseDevice(fd: number): number;
@@ -77,6 +78,8 @@ export const openFuseDevice = addon.openFuseDevice;
 export const mount = addon.mount;
 /** umount2(2). */
 export const unmount = addon.unmount;
+/** Has the kernel give up the directory entries and inodes of a file system that nobody uses, while others go on. */
+export const reconfigure = addon.reconfigure;
 /** A connected pair of Unix stream sockets, both close-on-exec; a number is a failure. */
 export const socketPair = addon.socketPair;
 /** Waits for the descriptor that the other end of `socket` sends (SCM_RIGHTS); it is made O_NONBLOCK. */

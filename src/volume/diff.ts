@@ -10,7 +10,6 @@
  * place. Where neither inode is in the other state, the two are compared as one file; the same goes for all below a directory that
  * was replaced.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { Ino } from '../store/units.js';
 import { treeDifferences } from '../tree/tree-diff.js';
 import { differencesByInode, type Entry, type EntryDifference, type InodeDifference } from './diff-items.js';
@@ -19,10 +18,9 @@ import { compareFiles, type FileChange, isSameType, summaryOf } from './file-cha
 import type { Inode } from './inode.js';
 import { isDirectory } from './mode.js';
 import type { PinnedTree } from './pinned-tree.js';
+import { Slice } from './slice.js';
 import type { VolumeState } from './state.js';
 
-/** Work goes on for at most this long before requests are served. */
-const SLICE_MS = 4;
 const SLASH = 0x2f;
 
 export interface DiffOptions {
@@ -242,14 +240,12 @@ export async function* compareStates(
   const { state } = after.volume;
   const comparison = new Comparison(before, after);
   const filter = options.path === undefined ? undefined : new PathFilter(options.path, new TreeNames(state));
-  let sliceStartMs = performance.now();
+  const slice = new Slice();
   for (const difference of differencesByInode(state, treeDifferences(state.pages, before.root, after.root))) {
     for await (const change of comparison.changes(difference)) {
       const wanted = filter === undefined ? change : await filter.of(change);
       if (wanted !== undefined) yield wanted;
     }
-    if (performance.now() - sliceStartMs < SLICE_MS) continue;
-    await setImmediate();
-    sliceStartMs = performance.now();
+    if (slice.isOver) await slice.next();
   }
 }

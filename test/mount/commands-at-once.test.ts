@@ -37,6 +37,7 @@ class Commands {
       mountPointOf: () => undefined,
       mountsBelow: () => this.mountedWithin,
       flush: async () => undefined,
+      emptyCaches: async () => undefined,
       rolledBack: async () => undefined,
     };
     const { signal } = new AbortController();

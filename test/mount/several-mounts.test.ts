@@ -21,6 +21,7 @@ import { EXIT } from '../../src/cli/exit-codes.js';
 import type { MountReport } from '../../src/mount/mount-request.js';
 import { type Ended, ROOT, razorfs, run } from '../cli/program.js';
 import { isRunning, Place, until } from './mounting.js';
+import { withPlanted } from './planted.js';
 import { CHANGES, killWorker, statusOf } from './worker-kills.js';
 
 /** A place whose store can be mounted at more than one directory. */
@@ -205,4 +206,28 @@ t.test('a signal ends all mounts', async (t) => {
   t.match(JSON.parse((await razorfs(['status', '--json', place.store])).stdout), {
     mounts: [{ state: 'not-mounted', idle: { clean: true } }],
   });
+});
+
+/** Has the program that mounts beside others wait, once it has begun, until a file is there. */
+const slowAttach = (begun: string, go: string): string => `
+  import { existsSync, writeFileSync } from 'node:fs';
+  if (process.argv[1]?.endsWith('/attach.js')) {
+    writeFileSync(${JSON.stringify(begun)}, '');
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    while (!existsSync(${JSON.stringify(go)})) Atomics.wait(nothing, 0, 0, 10);
+  }`;
+
+t.test('what is being mounted cannot be destroyed', async (t) => {
+  const [begun, go] = ['begun', 'go'].map((name) => path.join(t.testdir({}), name)) as [string, string];
+  const place = await withPlanted(t, slowAttach(begun, go), () => places(t));
+  const mounting = place.mountAt('work', ['--volume', 'work']);
+  await until(() => existsSync(begun));
+  const refused = await razorfs(['volume', 'destroy', place.store, 'work']);
+  writeFileSync(go, '');
+  t.equal(refused.code, EXIT.inUse, refused.stdout);
+  t.match(refused.stderr, `The volume "work" is mounted at ${place.at('work')}`);
+  t.equal((await mounting).code, EXIT.success);
+  writeFileSync(place.at('work/file'), 'is there');
+  t.equal((await razorfs(['umount', place.at('work')])).code, EXIT.success);
+  t.equal((await razorfs(['volume', 'destroy', place.store, 'work'])).code, EXIT.success);
 });

@@ -42,7 +42,14 @@ for (const [name, args] of Object.entries(COMMANDS)) {
       flushed++;
       t.notOk(store.sweeper.isNeeded, 'swept before');
     };
-    const mounts = { mountPointOf: () => undefined, mountsBelow: () => [], flush, rolledBack: async () => undefined };
+    const nothing = async (): Promise<void> => undefined;
+    const mounts = {
+      mountPointOf: () => undefined,
+      mountsBelow: () => [],
+      flush,
+      emptyCaches: nothing,
+      rolledBack: nothing,
+    };
     const volume = datasets.volume('main');
     const { signal } = new AbortController();
     const context = { store, datasets, mounts, volume, signal, write: async () => undefined } as unknown;

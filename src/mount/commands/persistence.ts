@@ -18,7 +18,7 @@ import { pruneAutomatic } from '../../volume/prune.js';
 import { checkWritable } from '../read-only-store.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
-import { flushed } from './states.js';
+import { flushed, flushedToReplace } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 import { Vanishing, type VanishingPath } from './vanishing.js';
 
@@ -100,7 +100,7 @@ export const persistenceStatus: StoreCommand<
         class: ruleClass,
         exists: resolvePath(live.volume.state, path) !== undefined,
       }));
-      const { paths, bytes } = vanishing.summary();
+      const { paths, bytes } = await vanishing.summary();
       return { volume: volume.name, vanishing: paths, vanishingBytes: bytes, persisted };
     } finally {
       live.release();
@@ -120,7 +120,7 @@ export const resetVolume: StoreCommand<
   checkWritable(store);
   const check = (): void => checkNothingMountedBelow(volume, '', context);
   check();
-  await flushed(volume, context);
+  await flushedToReplace(volume, context);
   const without = (options.without ?? []).map(normalPath);
   const report = await reset(store, datasets, volume, { ...options, without }, check);
   await mounts.rolledBack(volume.id, '');

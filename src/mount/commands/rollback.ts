@@ -8,7 +8,7 @@ import { MADE_BY } from '../../volume/prune.js';
 import { checkWritable } from '../read-only-store.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
-import { flushed } from './states.js';
+import { flushed, flushedToReplace } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 export interface RollbackArgs {
@@ -43,7 +43,7 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
   const path = args.path === undefined ? '' : plainPath(args.path);
   checkIsThere(snapshot, path, context);
   checkNothingMountedBelow(volume, path, context);
-  await flushed(volume, context);
+  await (path === '' ? flushedToReplace : flushed)(volume, context);
   const kept = await datasets.rollBack(volume.name, snapshot, () => {
     checkNothingMountedBelow(volume, path, context);
     return {

@@ -29,3 +29,10 @@ export async function flushed(state: Dataset, { store, mounts }: CommandContext)
   await store.swept();
   await mounts.flush(state.id);
 }
+
+/** The same for a volume that is about to be replaced as a whole: what the kernel has cached of it goes before. */
+export async function flushedToReplace(volume: Dataset, { store, mounts }: CommandContext): Promise<void> {
+  await store.swept();
+  await mounts.emptyCaches(volume.id);
+  await mounts.flush(volume.id);
+}

@@ -19,6 +19,8 @@ export interface StoreMounts {
   mountsBelow(volume: DatasetId, path: string): readonly string[];
   /** Has the kernel hand over what programs have written to a volume: it may have kept some of it in its cache. */
   flush(volume: DatasetId): Promise<void>;
+  /** Has the kernel give up what it has cached of a volume that is about to be replaced as a whole. */
+  emptyCaches(volume: DatasetId): Promise<void>;
   /** A volume was rolled back, wholly or, where `path` is not empty, at a path: what the kernel's caches have of it is no more valid. */
   rolledBack(volume: DatasetId, path: string): Promise<void>;
 }

@@ -4,6 +4,7 @@
 import type { FileChange } from '../../volume/file-change.js';
 import { isDirectory } from '../../volume/mode.js';
 import { isWithin } from '../../volume/paths.js';
+import { Slice } from '../../volume/slice.js';
 
 export interface VanishingPath {
   readonly path: string;
@@ -59,9 +60,11 @@ export class Vanishing {
   }
 
   /** The largest first. Directories on the way to what persists stay, and are not told of. */
-  summary(): { readonly paths: readonly VanishingPath[]; readonly bytes: number } {
+  async summary(): Promise<{ readonly paths: readonly VanishingPath[]; readonly bytes: number }> {
     const top = new Map<string, Entry>();
+    const slice = new Slice();
     for (const [path, entry] of this.#entries) {
+      if (slice.isOver) await slice.next();
       const above = this.#topmost(path, entry.change);
       const known = top.get(above);
       if (known === undefined) top.set(above, { ...entry });
