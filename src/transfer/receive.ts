@@ -291,14 +291,19 @@ class Reception {
     await this.#checkUnchanged();
     const { name, guid, createdMs, properties } = this.#beginning.snapshot;
     const target = this.#target;
-    const snapshot = await this.#datasets.adopt(
+    const adopting = this.#datasets.adopt(
       hidden,
       target,
       { name: this.#volumeName, properties: target?.properties ?? {} },
       { name, properties: { ...propertiesHere(properties), [GUID]: guid }, time: timestampOf(createdMs) },
     );
-    if (target !== undefined) await this.#mounts.rolledBack(target.id, '');
-    return { name: this.#datasets.nameOf(snapshot), records: this.#point.count };
+    try {
+      const snapshot = await adopting;
+      return { name: this.#datasets.nameOf(snapshot), records: this.#point.count };
+    } finally {
+      // It may have come as far as that, and not be durable.
+      if (target !== undefined) await this.#mounts.rolledBack(target.id, '');
+    }
   }
 
   /** The stream has failed: nothing stays but what can be gone on with. Returns what to tell. */

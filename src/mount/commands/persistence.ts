@@ -1,9 +1,11 @@
 /**
  * What persists when a volume is reset, and the reset itself.
  */
+
+import { StoreError } from '../../errors/store-error.js';
 import { blankOf, makeDirectories, type ResetOptions, type ResetReport, reset } from '../../filesystem/reset.js';
 import { compareStates } from '../../volume/diff.js';
-import { resolvePath } from '../../volume/paths.js';
+import { obstacleTo, resolvePath } from '../../volume/paths.js';
 import {
   normalPath,
   PERSISTENCE_PROPERTY,
@@ -15,9 +17,10 @@ import {
 } from '../../volume/persistence.js';
 import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
+import type { VolumeState } from '../../volume/state.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
-import { flushed } from './states.js';
+import { flushed, tellingMounts } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 import { Vanishing, type VanishingPath } from './vanishing.js';
 
@@ -43,10 +46,22 @@ export const addRules: StoreCommand<
 > = async (args, context) => {
   const volume = volumeNamed(args.volume, context);
   const added = parseRules(args.rules);
+  for (const { path } of added) checkCanBeThere(context.store.state.volumeOf(volume), path);
   const report = await setRules(context, volume, args.isAll ? added : withRules(rulesOf(volume.properties), added));
   makeDirectories(context.store, volume, added);
   return report;
 };
+
+/** Refuses a path at which nothing can be: through a symlink, for example. What its user means is somewhere else, and would vanish. */
+function checkCanBeThere(state: VolumeState, path: string): void {
+  const obstacle = obstacleTo(state, path);
+  if (obstacle === undefined) return;
+  throw new StoreError(
+    'bad-property',
+    `Nothing can persist at "/${path}": "/${obstacle}" is no directory.`,
+    'If it is a symlink, name the path that it leads to.',
+  );
+}
 
 /** Removes the rules for some paths. */
 export const removeRules: StoreCommand<
@@ -115,12 +130,11 @@ export const resetVolume: StoreCommand<
   ResetOptions & { readonly volume: string | undefined },
   ResetReport & { readonly pruned: readonly string[] }
 > = async ({ volume: name, ...options }, context) => {
-  const { store, datasets, mounts } = context;
+  const { store, datasets } = context;
   const volume = volumeNamed(name, context);
   checkNothingMountedBelow(volume, '', context);
   await flushed(volume, context);
   const without = (options.without ?? []).map(normalPath);
-  const report = await reset(store, datasets, volume, { ...options, without });
-  await mounts.rolledBack(volume.id, '');
+  const report = await tellingMounts(context, volume, '', reset(store, datasets, volume, { ...options, without }));
   return { ...report, pruned: await pruneAutomatic(datasets, volume, store.nowMs()) };
 };

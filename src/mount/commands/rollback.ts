@@ -8,7 +8,7 @@ import { resolvePath } from '../../volume/paths.js';
 import { MADE_BY } from '../../volume/prune.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
-import { flushed } from './states.js';
+import { flushed, tellingMounts } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 export interface RollbackArgs {
@@ -34,7 +34,7 @@ export interface RollbackReport {
 }
 
 export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args, context) => {
-  const { datasets, mounts, store } = context;
+  const { datasets, store } = context;
   const named = volumeNamed(args.volume, context);
   const snapshot = requireSnapshot(args.snapshot, { datasets, volume: named });
   const volume = args.volume === undefined ? store.state.catalog.require(snapshot.volume) : named;
@@ -44,12 +44,9 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
   checkNothingMountedBelow(volume, path, context);
   const kept = args.keep ? (args.keepAs ?? freeName(datasets, volume, 'before-rollback', store.nowMs())) : undefined;
   await flushed(volume, context);
-  await datasets.rollBack(volume.name, snapshot, {
-    keepAs: kept,
-    keepProperties: args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {},
-    path,
-  });
-  await mounts.rolledBack(volume.id, path);
+  const keepProperties = args.keepAs === undefined ? { [MADE_BY]: 'rollback' } : {};
+  const replacing = datasets.rollBack(volume.name, snapshot, { keepAs: kept, keepProperties, path });
+  await tellingMounts(context, volume, path, replacing);
   return { volume: volume.name, snapshot: datasets.nameOf(snapshot), path: `/${path}`, kept: kept ?? null };
 };
 
