@@ -127,7 +127,9 @@ export class Store implements MaintainedStore {
     const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
     const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
     if (this.#options.resume !== true) this.state.appliedRequests.clear();
-    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
+    const start = this.#log.firstUnusedLsn(replayed.end);
+    // Nothing goes back to the log of a store that was left clean: on a full host there is no room for another file beside it.
+    this.#log.startAt(start, clean ? start : lsn);
     await checkpointer.run(false);
     this.#recovery = {
       clean,
