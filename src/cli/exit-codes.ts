@@ -60,6 +60,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   'no-space': EXIT.noSpace,
   'not-built': EXIT.failure,
   'io-error': EXIT.failure,
+  'read-only': EXIT.failure,
   'no-such-volume': EXIT.usage,
   'no-such-snapshot': EXIT.usage,
   'no-such-path': EXIT.usage,
