@@ -289,6 +289,7 @@ export class Datasets {
   ): Promise<Dataset> {
     const { id } = into ?? from;
     for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
+    if (into !== undefined) this.#checkNotMounted(from);
     if (into === undefined) {
       checkName('volume', volume.name);
       if (this.#store.state.catalog.volumeNamed(volume.name) !== undefined) throw exists('volume', volume.name);

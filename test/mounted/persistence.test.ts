@@ -122,7 +122,7 @@ t.test('blank at each mount, but for what persists', async (t) => {
   await root.checked();
 });
 
-t.test('a directory that cannot be made does not keep a root from being reset', async (t) => {
+t.test('what cannot be there is no rule, and does not keep a root from being reset', async (t) => {
   const root = new MountedStore(t);
   await root.mounted();
   mkdirSync(root.path('run'));
@@ -131,6 +131,8 @@ t.test('a directory that cannot be made does not keep a root from being reset', 
   const { code, stderr } = await razorfs(['persist', 'add', root.mountPoint, '/var/lock']);
   t.equal(code, 2);
   t.match(stderr, '"/var" is no directory');
+  const notText = await razorfs(['persist', 'add', root.mountPoint, '/caf\ufffd']);
+  t.match(notText.stderr, 'is not UTF-8');
   rmSync(root.path('var'));
   await command(t, 'persist', 'add', root.mountPoint, '/var/lock', '--directory');
   t.ok(statSync(root.path('var/lock')).isDirectory());

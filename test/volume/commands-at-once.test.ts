@@ -112,3 +112,16 @@ t.test('a volume that changes while it receives a snapshot keeps the change', as
   test.equal((await received(target.store, next, { force: true })).name, 'copy@two');
   await isWell(test, target);
 });
+
+t.test('a volume is not replaced by one that somebody has mounted while it was received', async (test) => {
+  const { target, datasets, next } = await receiver(test);
+  const { mounted } = target.store.state;
+  const mount = (): void => {
+    for (const { id, name } of datasets.volumes) {
+      if (name.startsWith('_receive')) mounted.push({ dataset: id, mountPoint: '/mnt' });
+    }
+  };
+  await test.rejects(received(target.store, next, { isResumable: true }, mount), { code: 'in-use' });
+  mounted.length = 0;
+  await isWell(test, target);
+});

@@ -52,8 +52,14 @@ export const addRules: StoreCommand<
   return report;
 };
 
+/** Stands for bytes that are no text, in words that a shell gave: a rule would be about another path. */
+const REPLACEMENT_CHARACTER = '\ufffd';
+
 /** Refuses a path at which nothing can be: through a symlink, for example. What its user means is somewhere else, and would vanish. */
 function checkCanBeThere(state: VolumeState, path: string): void {
+  if (path.includes(REPLACEMENT_CHARACTER)) {
+    throw new StoreError('bad-property', `"/${path}" is not UTF-8.`, 'Let the directory persist that it is in.');
+  }
   const obstacle = obstacleTo(state, path);
   if (obstacle === undefined) return;
   throw new StoreError(
