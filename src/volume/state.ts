@@ -105,7 +105,8 @@ export class StoreState {
     const known = this.#volumes.get(dataset.id);
     if (known !== undefined) return known;
     const state = new VolumeState(this, dataset);
-    this.#volumes.set(dataset.id, state);
+    // One that has been destroyed since somebody looked it up does not come back.
+    if (this.catalog.get(dataset.id) !== undefined) this.#volumes.set(dataset.id, state);
     return state;
   }
 

@@ -164,6 +164,36 @@ t.test('two commands at once', async (t) => {
   t.equal(work.pid, main.pid);
 });
 
+t.test('a throw-away clone has what programs have written so far', async (t) => {
+  const place = await places(t);
+  const open = openSync(path.join(place.mountPoint, 'open'), 'w');
+  writeSync(open, 'not closed yet');
+  await place.mountedAt('clone', ['--ephemeral']);
+  t.equal(readFileSync(place.at('clone/open'), 'utf8'), 'not closed yet');
+  closeSync(open);
+  t.equal((await razorfs(['umount', place.store])).code, EXIT.success);
+});
+
+t.test('a volume that is being mounted is not destroyed', async (t) => {
+  const place = await places(t);
+  const asked = place.mountAt('work', ['--volume', 'work']);
+  // Both are asked of the same process; the mount takes it some tenths of a second.
+  const tries: Promise<Ended>[] = [];
+  for (let i = 0; i < 6; i++) {
+    tries.push(razorfs(['volume', 'destroy', place.store, 'work']));
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+  const [mount, ...destroyed] = await Promise.all([asked, ...tries]);
+  const codes = destroyed.map(({ code }) => code);
+  if (mount.code === 0) {
+    t.strictSame([...new Set(codes)], [EXIT.inUse]);
+    writeFileSync(place.at('work/file'), 'kept');
+  } else {
+    t.ok(codes.includes(0), mount.stdout);
+  }
+  t.equal((await razorfs(['umount', place.store])).code, EXIT.success);
+});
+
 t.test('the worker dies under several mounts', async (t) => {
   const place = await places(t);
   await place.mountedAt('work', ['--volume', 'work']);

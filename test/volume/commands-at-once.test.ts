@@ -67,7 +67,10 @@ t.test('a quota is set on a volume that is gone', async (test) => {
   const { served, datasets } = await withSnapshots(test, 'one');
   const volume = await datasets.createVolume('other', datasets.snapshot('main', 'one'), { uid: 0, gid: 0 });
   await datasets.destroy(volume);
-  await test.rejects(new Quotas(served.store).set(volume, 'a', { bytes: 1, inodes: NO_LIMIT }));
+  const setting = new Quotas(served.store).set(volume, 'a', { bytes: 1, inodes: NO_LIMIT });
+  await test.rejects(setting, { code: 'no-such-volume' });
+  served.store.state.volumeOf(volume);
+  test.equal(served.store.state.volumes.length, 1, 'it does not come back');
   await isWell(test, served);
 });
 
