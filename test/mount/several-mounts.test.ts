@@ -166,11 +166,16 @@ t.test('two commands at once', async (t) => {
 
 t.test('a throw-away clone has what programs have written so far', async (t) => {
   const place = await places(t);
-  const open = openSync(path.join(place.mountPoint, 'open'), 'w');
-  writeSync(open, 'not closed yet');
+  // A process of its own, which closes nothing: the kernel hands over a file's data whenever a descriptor of it is closed.
+  const script =
+    'import os, sys; os.write(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY), b"not closed yet"); print(flush=True); input()';
+  const writer = spawn('python3', ['-c', script, place.at('mnt/open')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await new Promise((resolve) => writer.stdout.once('data', resolve));
   await place.mountedAt('clone', ['--ephemeral']);
   t.equal(readFileSync(place.at('clone/open'), 'utf8'), 'not closed yet');
-  closeSync(open);
+  const ended = new Promise((resolve) => writer.once('close', resolve));
+  writer.stdin.end('\n');
+  await ended;
   t.equal((await razorfs(['umount', place.store])).code, EXIT.success);
 });
 
