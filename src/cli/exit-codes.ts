@@ -60,6 +60,7 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   'no-space': EXIT.noSpace,
   'not-built': EXIT.failure,
   'io-error': EXIT.failure,
+  'read-only': EXIT.failure,
   'no-such-volume': EXIT.usage,
   'no-such-snapshot': EXIT.usage,
   'no-such-path': EXIT.usage,
@@ -75,7 +76,6 @@ const OF_STORE_ERROR: Readonly<Record<StoreErrorCode, ExitCode>> = {
   exists: EXIT.inUse,
   held: EXIT.inUse,
   unswept: EXIT.failure,
-  'read-only': EXIT.failure,
 };
 
 const OF_FUSE_ERROR: Readonly<Record<FuseErrorCode, ExitCode>> = {

@@ -55,10 +55,14 @@ function asRefusal(error: unknown): Refusal {
   return { code, message: error.message.endsWith('.') ? error.message : `${error.message}.`, advice: '' };
 }
 
-/** The end for a program whose output goes to a pipe that nobody reads any more, such as `head`: quiet, as SIGPIPE is. */
-export function endWhenNobodyReads(): void {
+/**
+ * The end for a program whose output cannot go anywhere: quiet, as SIGPIPE is, where it goes to a pipe that nobody reads any more, such as
+ * `head`.
+ */
+export function endWhenOutputFails(exitCode: number): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(128 + constants.signals.SIGPIPE);
+    if (error.code === 'EPIPE') process.exit(128 + constants.signals.SIGPIPE);
+    process.stderr.write(`Standard output cannot be written: ${error.code}.\n`);
+    process.exit(exitCode);
   });
 }

@@ -9,7 +9,7 @@ import { diffCommand } from './diff.js';
 import { EXIT, exitCodeHelp } from './exit-codes.js';
 import { mkfsCommand } from './mkfs.js';
 import { mountCommand } from './mount.js';
-import { endWhenNobodyReads, printError } from './output.js';
+import { endWhenOutputFails, printError } from './output.js';
 import { persistCommand } from './persist.js';
 import { pruneCommand } from './prune.js';
 import { quotaCommand } from './quota.js';
@@ -102,5 +102,5 @@ async function main(): Promise<number> {
   }
 }
 
-endWhenNobodyReads();
+endWhenOutputFails(EXIT.failure);
 process.exitCode = await main();

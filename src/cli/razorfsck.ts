@@ -14,7 +14,7 @@ import { explainStoreFailure } from '../mount/store-failure.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { CheckReport, type ReportOptions } from './check-report.js';
-import { endWhenNobodyReads } from './output.js';
+import { endWhenOutputFails } from './output.js';
 import { formatNumberOf } from './quantities.js';
 
 /** fsck(8) */
@@ -177,5 +177,5 @@ async function main(): Promise<number> {
   }
 }
 
-endWhenNobodyReads();
+endWhenOutputFails(EXIT.operational);
 process.exitCode = await main();

@@ -48,6 +48,7 @@ export function resetCommand(): Command {
         `${report.volume} is as in the snapshot ${report.to}`,
         ...report.carried.map((path) => `kept: ${path}`),
         ...report.missing.map((path) => `nothing was at ${path}`),
+        ...report.obstructed.map((path) => `not made, because something on the way is no directory: ${path}`),
         report.kept === null ? 'the old root is not kept' : `the old root is ${report.volume}@${report.kept}`,
         ...report.pruned.map((name) => `destroyed by the rule of retention: ${report.volume}@${name}`),
       ]);

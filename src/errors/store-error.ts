@@ -42,4 +42,6 @@ export type StoreErrorCode =
   | 'bad-stream'
   | 'wrong-base'
   | 'changed'
-  | 'io-error';
+  | 'io-error'
+  /** Nothing may be changed any more, after a failure. */
+  | 'read-only';

@@ -4,7 +4,7 @@
  * An inode counts for the volume, and for the directory quota that it is under. Files count with their sizes, however sparse they are
  * and whatever they share. What takes nothing more is never refused, also when a limit was lowered below what is used.
  */
-import { EDQUOT } from '../errors/errno.js';
+import { EDQUOT, EFBIG } from '../errors/errno.js';
 import { quotaOfGroup } from '../volume/quota-groups.js';
 import { NO_LIMIT } from '../volume/quota-record.js';
 import type { VolumeState } from '../volume/state.js';
@@ -12,7 +12,13 @@ import type { Volume } from '../volume/volume.js';
 import { volumeLimits } from '../volume/volume-quota.js';
 import type { FileSystemStatistics } from './operations.js';
 
-/** Throws EDQUOT unless an inode of this quota group may take so much more, once everything is gone that was removed before. */
+/** Bytes that a volume may be said to hold: beyond, what quotas count would not be exact. Sparse files come to that. */
+const VOLUME_BYTES_MAX = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Throws EDQUOT unless an inode of this quota group may take so much more, once everything is gone that was removed before; and EFBIG
+ * where no volume may.
+ */
 export function assertRoom({ state, store }: Volume, group: number, bytes: number, inodes: number): void {
   if (bytes <= 0 && inodes <= 0) return;
   try {
@@ -25,6 +31,7 @@ export function assertRoom({ state, store }: Volume, group: number, bytes: numbe
 }
 
 function assertRoomNow({ tree, dataset }: VolumeState, group: number, bytes: number, inodes: number): void {
+  if (exceeds(dataset.dataBytes, bytes, VOLUME_BYTES_MAX)) throw EFBIG;
   const limits = volumeLimits(dataset);
   if (exceeds(dataset.dataBytes, bytes, limits.bytes) || exceeds(dataset.inodes, inodes, limits.inodes)) throw EDQUOT;
   if (group === 0) return;

@@ -10,7 +10,7 @@ import type { Dataset } from '../volume/dataset.js';
 import type { Datasets } from '../volume/datasets.js';
 import { Inode } from '../volume/inode.js';
 import { isDirectory } from '../volume/mode.js';
-import { entryOf, isWithin, resolvePath, splitPath } from '../volume/paths.js';
+import { entryOf, isWithin, obstacleTo, resolvePath, splitPath } from '../volume/paths.js';
 import { carriedPaths, type PersistenceRule, rulesOf } from '../volume/persistence.js';
 import { BLANK_NAME, MADE_BY } from '../volume/prune.js';
 import type { Store } from '../volume/store.js';
@@ -41,6 +41,8 @@ export interface ResetReport {
   readonly carried: readonly string[];
   /** Persisted paths at which there was nothing. */
   readonly missing: readonly string[];
+  /** Directories that must exist, and could not be made: something else is on the way to them. */
+  readonly obstructed: readonly string[];
 }
 
 /** The snapshot that a volume is reset to. Throws StoreError, with the command that makes one. */
@@ -82,7 +84,7 @@ export async function reset(
       copiedMax: options.copiedMax,
     };
   });
-  makeDirectories(store, volume, rules);
+  const obstructed = makeDirectories(store, volume, rules);
   await store.commit('all');
   return {
     volume: volume.name,
@@ -90,6 +92,7 @@ export async function reset(
     kept: kept?.name ?? null,
     carried: carried.map((path) => `/${path}`),
     missing: carriedPaths(rules).flatMap((path) => (carried.includes(path) ? [] : [`/${path}`])),
+    obstructed: obstructed.map((path) => `/${path}`),
   };
 }
 
@@ -98,14 +101,19 @@ function counts(rule: PersistenceRule, { dropCaches, without = [] }: ResetOption
   return !without.some((path) => isWithin(rule.path, path));
 }
 
-/** Makes the directories that rules say must exist, and those on the way to them. */
-export function makeDirectories(store: Store, volume: Dataset, rules: readonly PersistenceRule[]): void {
+/** Makes the directories that rules say must exist, and those on the way to them. Returns those that cannot be. */
+export function makeDirectories(store: Store, volume: Dataset, rules: readonly PersistenceRule[]): readonly string[] {
   const opened = store.volume(volume.name);
-  if (opened === undefined) return;
+  if (opened === undefined) return [];
   const filesystem = new FileSystem(opened, { atime: 'noatime' });
   const out = new Attributes();
+  const obstructed: string[] = [];
   for (const { path, directory } of rules) {
     if (directory === undefined) continue;
+    if (obstacleTo(opened.state, path) !== undefined) {
+      obstructed.push(path);
+      continue;
+    }
     let parent = ROOT_INO;
     for (const name of splitPath(path)) {
       const entry = entryOf(opened.state, parent, name);
@@ -118,4 +126,5 @@ export function makeDirectories(store: Store, volume: Dataset, rules: readonly P
     if (inode.uid === uid && inode.gid === gid && (inode.mode & 0o7777) === mode) continue;
     filesystem.setAttributes(parent, { uid, gid, mode }, ROOT_CALLER, out);
   }
+  return obstructed;
 }

@@ -11,6 +11,8 @@ export interface MountEntry {
   /** Tells mounts apart, also those of one file system (mnt_id). */
   readonly id: number;
   readonly mountPoint: string;
+  /** The directory of the file system that is shown there: `/`, or another one for a bind mount. */
+  readonly root: string;
   readonly type: string;
   readonly source: string;
   /** Options of the mount and of the file system, as words. */
@@ -50,14 +52,14 @@ export function parseMountInfo(text: string): MountEntry[] {
     if (separator < 0) {
       continue;
     }
-    const [id, , device, , mountPoint, options] = line.slice(0, separator).split(' ');
+    const [id, , device, root, mountPoint, options] = line.slice(0, separator).split(' ');
     const [type, source, superOptions] = line.slice(separator + 3).split(' ');
-    if (device === undefined || mountPoint === undefined || type === undefined || source === undefined) {
-      continue;
-    }
+    if (device === undefined || root === undefined || mountPoint === undefined) continue;
+    if (type === undefined || source === undefined) continue;
     entries.push({
       id: Number(id),
       mountPoint: asText(mountPoint),
+      root: asText(root),
       type,
       source: asText(source),
       options: [...(options ?? '').split(','), ...(superOptions ?? '').split(',')].filter((word) => word !== ''),

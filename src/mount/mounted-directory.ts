@@ -9,7 +9,7 @@ import { mountPointPath } from './paths.js';
 
 export interface MountedDirectory {
   readonly mountPoint: string;
-  /** Empty for the root of the mount. */
+  /** From the root of what is mounted, which a bind mount may show a part of; empty for the root. */
   readonly path: string;
 }
 
@@ -20,7 +20,10 @@ export function mountedDirectory(given: string): MountedDirectory {
   const directory = isMountPoint ? mountPointPath(given) : realpathSync(given);
   for (let mountPoint = directory; ; mountPoint = path.dirname(mountPoint)) {
     const entry = mountAt(mountPoint);
-    if (entry?.type === FILE_SYSTEM_TYPE) return { mountPoint, path: path.relative(mountPoint, directory) };
+    if (entry?.type === FILE_SYSTEM_TYPE) {
+      const shown = path.join(entry.root, path.relative(mountPoint, directory));
+      return { mountPoint, path: path.relative('/', shown) };
+    }
     if (entry !== undefined || mountPoint === '/') {
       throw new MountError(
         'not-mounted',

@@ -9,6 +9,7 @@ import type { RunRequest } from './control-protocol.js';
 import { connectToDaemon } from './daemon-socket.js';
 import { FILE_SYSTEM_TYPE, mountAt } from './mount-table.js';
 import { mountPointPath, storePath } from './paths.js';
+import { explainCommandFailure } from './store-failure.js';
 
 /** How long to wait for a store that another command is about to let go of. */
 const BUSY_MS_MAX = 10_000;
@@ -40,7 +41,11 @@ export async function runStoreCommand<Name extends StoreCommandName>(
   const { store, ...mount } = commandTarget(target);
   const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const request: RunRequest = { command: 'run', name, args, ...mount, caller };
-  return (await run(store, request, io)) as ResultOf<Name>;
+  try {
+    return (await run(store, request, io)) as ResultOf<Name>;
+  } catch (error) {
+    throw explainCommandFailure(store, error);
+  }
 }
 
 async function run(store: string, request: RunRequest, io: CommandIo): Promise<unknown> {

@@ -66,7 +66,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, NO_DEATHS);
     try {
       await service.#discardEphemeral();
-      const report = await service.#mount(request, fuseNative);
+      const report = await service.mount(request, fuseNative);
       service.#begin();
       return { service, report };
     } catch (error) {
@@ -128,11 +128,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   // ── Mounting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Mounts one more volume or snapshot. Resolves when programs can use it; everything is undone when it throws. */
-  mount(request: MountRequest): Promise<MountReport> {
-    return this.#mount(request, undefined);
-  }
-
-  async #mount(request: MountRequest, fuseNative: FuseNative | undefined): Promise<MountReport> {
+  async mount(request: MountRequest, fuseNative?: FuseNative): Promise<MountReport> {
     if (this.#isEnding || this.#isRestarting) {
       throw new MountError('ending', `The store ${this.#store.path} is just being closed.`, 'Try again.');
     }
@@ -141,6 +137,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#checkTransport(wanted);
     let mounting = this.#beginning.begin(wanted);
     try {
+      // A clone has what programs have written so far, and what is made of it waits for sweeping otherwise.
+      if (request.ephemeral) await this.#store.store.swept().then(() => this.flush(wanted.dataset));
       const plan = planMount({ ...request, dataset: await prepareVolume(request, this.#store) }, this.#store);
       this.#beginning.end(mounting);
       mounting = this.#beginning.begin(plan);

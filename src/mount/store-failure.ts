@@ -6,6 +6,9 @@ import { CorruptionError } from '../errors/corruption.js';
 import { StoreError } from '../errors/store-error.js';
 import { DiskError } from '../store/disk.js';
 
+const SEE_KERNEL_LOG = 'The kernel log (dmesg) may say more.';
+const FREE_SPACE = 'Free some space on its disk, and try again.';
+
 /** The error to show for `error`, which was thrown while the store at `store` was opened or made. */
 export function explainStoreFailure(store: string, error: unknown): unknown {
   if (error instanceof CorruptionError) {
@@ -27,6 +30,32 @@ export function explainStoreFailure(store: string, error: unknown): unknown {
   return error;
 }
 
+/** The error to show for one with which a command on the store at `store` ended, in this process or in another, where it goes by its name. */
+export function explainCommandFailure(store: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = 'code' in error ? error.code : '';
+  if (error.name === 'DiskError') {
+    return code === 'ENOSPC' || code === 'EDQUOT'
+      ? new StoreError('no-space', `There is no space left for the store ${store} (${error.message}).`, FREE_SPACE)
+      : new StoreError('io-error', `The disk of the store ${store} failed (${error.message}).`, SEE_KERNEL_LOG);
+  }
+  if (error.name === 'CorruptionError') {
+    return new StoreError(
+      'damaged',
+      `The store ${store} is damaged: ${error.message}.`,
+      `Check it: razorfsck ${store}`,
+    );
+  }
+  if (error.name === 'Errno' && code === 'EROFS') {
+    return new StoreError(
+      'read-only',
+      `Nothing can be changed in ${store}: it is read-only.`,
+      'See why: razorfs status',
+    );
+  }
+  return error;
+}
+
 function adviceFor(store: string, error: StoreError): string {
   switch (error.code) {
     case 'damaged':
@@ -42,6 +71,7 @@ function adviceFor(store: string, error: StoreError): string {
     case 'not-empty':
     case 'not-built':
     case 'io-error':
+    case 'read-only':
     case 'no-such-volume':
     case 'no-such-snapshot':
     case 'no-such-path':
@@ -54,7 +84,6 @@ function adviceFor(store: string, error: StoreError): string {
     case 'exists':
     case 'held':
     case 'unswept':
-    case 'read-only':
     case 'bad-stream':
     case 'wrong-base':
     case 'changed':
@@ -86,10 +115,6 @@ function explainDiskFailure(store: string, error: DiskError): StoreError {
         'Make that file system writable. (A store that was unmounted properly can be mounted with --read-only.)',
       );
     default:
-      return new StoreError(
-        'io-error',
-        `The store ${store} cannot be used: ${what}.`,
-        'The kernel log (dmesg) may say more.',
-      );
+      return new StoreError('io-error', `The store ${store} cannot be used: ${what}.`, SEE_KERNEL_LOG);
   }
 }

@@ -11,6 +11,7 @@ import type { Dataset } from '../volume/dataset.js';
 import type { Datasets } from '../volume/datasets.js';
 import type { Store } from '../volume/store.js';
 import type { ResumePoint, StreamBeginning } from './format.js';
+import { isIdentity, isResumePoint } from './stream-beginning.js';
 
 const RECEIVING = 'receiving';
 const POINT = 'point';
@@ -102,8 +103,21 @@ export function encodeToken(token: Token): string {
 /** Throws StoreError for what is no token, or was not copied whole. */
 export function decodeToken(text: string): Token {
   const [body = '', check] = text.trim().split('.');
-  if (checkOf(body) !== check) {
-    throw new StoreError('bad-stream', 'That is not a whole token.', 'See the tokens with: razorfs receive --token');
+  const value = checkOf(body) === check ? parsed(Buffer.from(body, 'base64url').toString('utf8')) : undefined;
+  if (isToken(value)) return value;
+  throw new StoreError('bad-stream', 'That is not a whole token.', 'See the tokens with: razorfs receive --token');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  return JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as Token;
+}
+
+function isToken(value: unknown): value is Token {
+  if (typeof value !== 'object' || value === null) return false;
+  const { snapshot, base, ...point } = value as Record<string, unknown>;
+  return isIdentity(snapshot) && (base === null || isIdentity(base)) && isResumePoint(point);
 }

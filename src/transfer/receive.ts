@@ -292,7 +292,7 @@ class Reception {
     if (hidden === undefined) throw new Error('nothing was prepared');
     const { name, guid, createdMs, properties } = this.#beginning.snapshot;
     const target = this.#target;
-    const snapshot = await this.#replacing(() =>
+    const adopting = this.#replacing(() =>
       this.#datasets.adopt(
         hidden,
         target,
@@ -300,8 +300,13 @@ class Reception {
         { name, properties: { ...propertiesHere(properties), [GUID]: guid }, time: timestampOf(createdMs) },
       ),
     );
-    if (target !== undefined) await this.#mounts.rolledBack(target.id, '');
-    return { name: this.#datasets.nameOf(snapshot), records: this.#point.count };
+    try {
+      const snapshot = await adopting;
+      return { name: this.#datasets.nameOf(snapshot), records: this.#point.count };
+    } finally {
+      // It may have come as far as that, and not be durable.
+      if (target !== undefined) await this.#mounts.rolledBack(target.id, '');
+    }
   }
 
   /** The stream has failed: nothing stays but what can be gone on with. Returns what to tell. */

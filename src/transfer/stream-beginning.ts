@@ -11,13 +11,13 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function isIdentity(value: unknown): value is SnapshotIdentity {
+export function isIdentity(value: unknown): value is SnapshotIdentity {
   if (!isObject(value)) return false;
   const { name, guid } = value;
   return typeof name === 'string' && isDatasetName(name) && typeof guid === 'string' && GUID_PATTERN.test(guid);
 }
 
-const isResumePoint = (value: unknown): value is ResumePoint =>
+export const isResumePoint = (value: unknown): value is ResumePoint =>
   isObject(value) && isCount(value.count) && isCount(value.outline);
 
 function isBeginning(value: unknown): value is StreamBeginning {

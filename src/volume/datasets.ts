@@ -309,6 +309,7 @@ export class Datasets {
     const { id } = into ?? from;
     for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
     if (into === undefined) this.#newVolume(volume.name);
+    else this.#checkNotMounted(from);
     checkProperties(snapshot.properties);
     this.#newSnapshot(id, snapshot.name);
     const view = this.#nextId();

@@ -45,6 +45,18 @@ export function placeAt(state: VolumeState, path: string): Place | undefined {
 export const resolvePath = (state: VolumeState, path: string): Ino | undefined =>
   splitPath(path).length === 0 ? ROOT_INO : placeAt(state, path)?.ino;
 
+/** What keeps directories from being made on the way to a path: the shortest part of it that is something else. */
+export function obstacleTo(state: VolumeState, path: string): string | undefined {
+  const names = path.split('/');
+  for (let depth = 1; depth < names.length; depth++) {
+    const above = names.slice(0, depth).join('/');
+    const place = placeAt(state, above);
+    if (place === undefined) return undefined;
+    if (place.type !== TYPE_DIRECTORY) return above;
+  }
+  return undefined;
+}
+
 /** Whether a path is another, or below it. Both without slashes at their ends. */
 export const isWithin = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
 

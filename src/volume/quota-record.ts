@@ -9,7 +9,7 @@
  *    6-7   bytes used: the sizes of the group's regular files
  *    8-9   inodes used, the directory included
  *
- * Sizes add up modulo 2^64, which sparse files do not reach: no file is larger than 2^53 bytes.
+ * Sizes add up modulo 2^64, which sparse files do not reach: a volume has no more than 2^53 bytes of them (filesystem/quotas.ts).
  */
 import { asIno, type Ino } from '../store/units.js';
 import { readU64, writeU64 } from './items.js';

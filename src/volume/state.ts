@@ -100,7 +100,7 @@ export class StoreState {
     for (const dataset of this.catalog.volumes) this.volumeOf(dataset);
   }
 
-  /** The state of a volume or snapshot, of which there is one. Throws StoreError for one that has been destroyed. */
+  /** The state of a volume or snapshot, of which there is one. Throws StoreError for one that has been destroyed: it does not come back. */
   volumeOf(dataset: Dataset): VolumeState {
     const known = this.#volumes.get(dataset.id);
     if (known !== undefined) return known;

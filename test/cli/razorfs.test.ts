@@ -40,6 +40,18 @@ t.test('what nobody reads any more ends quietly, whatever the command', async (t
   }
 });
 
+t.test('output that cannot be written is told in words', async (t) => {
+  const { code, stderr } = await run(
+    'sh',
+    ['-c', `"${process.execPath}" build/src/cli/razorfs.js --help > /dev/full`],
+    {
+      cwd: ROOT,
+    },
+  );
+  t.equal(code, EXIT.failure);
+  t.equal(stderr, 'Standard output cannot be written: ENOSPC.\n');
+});
+
 t.test('--version prints the version', async (t) => {
   const { code, stdout } = await razorfs(['--version']);
   t.equal(code, EXIT.success);

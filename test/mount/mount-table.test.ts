@@ -6,7 +6,7 @@ import { mounts, parseMountInfo } from '../../src/mount/mount-table.js';
 
 const LINES = [
   '22 1 254:1 / / rw,relatime - ext4 /dev/root rw',
-  String.raw`61 22 0:45 / /mnt/a\040b\011c\134d rw,nosuid shared:5 master:2 - fuse.razorfs /var/lib/my\040store rw,user_id=0`,
+  String.raw`61 22 0:45 /sub\040dir /mnt/a\040b\011c\134d rw,nosuid shared:5 master:2 - fuse.razorfs /var/lib/my\040store rw,user_id=0`,
   String.raw`62 22 0:46 / /mnt/\303\251t\303\251 ro - fuse.razorfs /s ro`,
   'nonsense',
   '',
@@ -15,7 +15,12 @@ const LINES = [
 t.test('takes mounts apart', async (t) => {
   const [root, spaces, accents, ...rest] = parseMountInfo(LINES);
   t.match(root, { mountPoint: '/', type: 'ext4', source: '/dev/root', device: '254:1' });
-  t.match(spaces, { mountPoint: '/mnt/a b\tc\\d', type: 'fuse.razorfs', source: '/var/lib/my store' });
+  t.match(spaces, {
+    mountPoint: '/mnt/a b\tc\\d',
+    root: '/sub dir',
+    type: 'fuse.razorfs',
+    source: '/var/lib/my store',
+  });
   t.same(spaces?.options, ['rw', 'nosuid', 'rw', 'user_id=0']);
   t.equal(accents?.mountPoint, '/mnt/été');
   t.same(rest, []);

@@ -67,6 +67,11 @@ t.test(
     const umount = await razorfs(['umount', bound!]);
     t.equal(umount.code, EXIT.success, umount.stderr);
     t.match(umount.stdout, 'has other mounts');
+    mkdirSync(path.join(work!, 'a/b'), { recursive: true });
+    t.equal((await run('mount', ['--bind', path.join(work!, 'a'), bound!])).code, 0);
+    const quota = await razorfs(['quota', 'set', path.join(bound!, 'b'), '--bytes', '1M']);
+    t.match(quota.stdout, '/a/b may take', 'the path in the volume');
+    t.equal((await razorfs(['umount', bound!])).code, EXIT.success);
     t.ok(existsSync(work!) && (await razorfs(['umount', work!])).code === EXIT.success);
   },
 );

@@ -165,6 +165,41 @@ t.test('two commands at once', async (t) => {
   t.equal(work.pid, main.pid);
 });
 
+t.test('a throw-away clone has what programs have written so far', async (t) => {
+  const place = await places(t);
+  // A process of its own, which closes nothing: the kernel hands over a file's data whenever a descriptor of it is closed.
+  const script =
+    'import os, sys; os.write(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY), b"not closed yet"); print(flush=True); input()';
+  const writer = spawn('python3', ['-c', script, place.at('mnt/open')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await new Promise((resolve) => writer.stdout.once('data', resolve));
+  await place.mountedAt('clone', ['--ephemeral']);
+  t.equal(readFileSync(place.at('clone/open'), 'utf8'), 'not closed yet');
+  const ended = new Promise((resolve) => writer.once('close', resolve));
+  writer.stdin.end('\n');
+  await ended;
+  t.equal((await razorfs(['umount', place.store])).code, EXIT.success);
+});
+
+t.test('a volume that is being mounted is not destroyed', async (t) => {
+  const place = await places(t);
+  const asked = place.mountAt('work', ['--volume', 'work']);
+  // Both are asked of the same process; the mount takes it some tenths of a second.
+  const tries: Promise<Ended>[] = [];
+  for (let i = 0; i < 6; i++) {
+    tries.push(razorfs(['volume', 'destroy', place.store, 'work']));
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+  const [mount, ...destroyed] = await Promise.all([asked, ...tries]);
+  const codes = destroyed.map(({ code }) => code);
+  if (mount.code === 0) {
+    t.strictSame([...new Set(codes)], [EXIT.inUse]);
+    writeFileSync(place.at('work/file'), 'kept');
+  } else {
+    t.ok(codes.includes(0), mount.stdout);
+  }
+  t.equal((await razorfs(['umount', place.store])).code, EXIT.success);
+});
+
 t.test('the worker dies under several mounts', async (t) => {
   const place = await places(t);
   await place.mountedAt('work', ['--volume', 'work']);

@@ -4,7 +4,18 @@
  *
  * @timeout 180
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import t, { type Test } from 'tap';
 import type { PersistenceStatus } from '../../src/mount/commands/persistence.js';
 import { razorfs } from '../cli/program.js';
@@ -109,6 +120,29 @@ t.test('blank at each mount, but for what persists', async (t) => {
   await root.mounted();
   await root.unmounted();
   await root.checked();
+});
+
+t.test('what cannot be there is no rule, and does not keep a root from being reset', async (t) => {
+  const root = new MountedStore(t);
+  await root.mounted();
+  mkdirSync(root.path('run'));
+  symlinkSync('run', root.path('var'));
+  await command(t, 'snapshot', 'create', root.mountPoint, 'blank');
+  const { code, stderr } = await razorfs(['persist', 'add', root.mountPoint, '/var/lock']);
+  t.equal(code, 2);
+  t.match(stderr, '"/var" is no directory');
+  const notText = await razorfs(['persist', 'add', root.mountPoint, '/caf\ufffd']);
+  t.match(notText.stderr, 'is not UTF-8');
+  rmSync(root.path('var'));
+  await command(t, 'persist', 'add', root.mountPoint, '/var/lock', '--directory');
+  t.ok(statSync(root.path('var/lock')).isDirectory());
+  rmSync(root.path('var'), { recursive: true });
+  const report = JSON.parse(await command(t, 'reset', root.mountPoint, '--json'));
+  t.strictSame(report.obstructed, ['/var/lock']);
+  t.equal(readlinkSync(root.path('var')), 'run', 'programs see the new root');
+  await root.umount();
+  await root.mounted(['--reset-on-mount']);
+  t.equal(readlinkSync(root.path('var')), 'run');
 });
 
 t.test('an ephemeral mount leaves nothing behind', async (t) => {

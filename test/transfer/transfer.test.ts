@@ -4,6 +4,7 @@ import { Attributes } from '../../src/filesystem/attributes.js';
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, RENAME_EXCHANGE } from '../../src/filesystem/operations.js';
 import { RECORD_HEADER_BYTES, RECORD_TYPES, type RecordType } from '../../src/transfer/format.js';
 import { guidOf } from '../../src/transfer/identity.js';
+import { decodeToken, encodeToken, type Token } from '../../src/transfer/partial.js';
 import type { Dataset } from '../../src/volume/dataset.js';
 import { Datasets } from '../../src/volume/datasets.js';
 import { structuralProblem } from '../crash/structure.js';
@@ -266,4 +267,16 @@ t.test('nothing that a stream says is believed', async (test) => {
   test.ok(refused > 0);
   test.strictSame(await stateOf(test, target), before, 'nothing else has changed');
   await Promise.all([tree.served.store.close(), target.store.close()]);
+});
+
+t.test('what is no token is refused', async (test) => {
+  const token = { snapshot: { name: 'one', guid: 'a'.repeat(32) }, base: null, count: 3, outline: 5 };
+  test.strictSame(decodeToken(encodeToken(token)), token);
+  const others = [null, {}, 7, { ...token, count: -1 }, { ...token, base: 'two' }, { ...token, snapshot: undefined }];
+  for (const other of others) {
+    test.throws(() => decodeToken(encodeToken(other as Token)), { code: 'bad-stream' }, JSON.stringify(other));
+  }
+  for (const text of ['', '.', 'x', encodeToken(token).slice(1)]) {
+    test.throws(() => decodeToken(text), { code: 'bad-stream' }, text);
+  }
 });

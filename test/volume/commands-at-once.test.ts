@@ -67,7 +67,10 @@ t.test('a quota is set on a volume that is gone', async (test) => {
   const { served, datasets } = await withSnapshots(test, 'one');
   const volume = await datasets.createVolume('other', datasets.snapshot('main', 'one'), { uid: 0, gid: 0 });
   await datasets.destroy(volume);
-  await test.rejects(new Quotas(served.store).set(volume, 'a', { bytes: 1, inodes: NO_LIMIT }));
+  const setting = new Quotas(served.store).set(volume, 'a', { bytes: 1, inodes: NO_LIMIT });
+  await test.rejects(setting, { code: 'no-such-volume' });
+  test.throws(() => served.store.state.volumeOf(volume), { code: 'no-such-volume' });
+  test.equal(served.store.state.volumes.length, 1, 'it does not come back');
   await isWell(test, served);
 });
 
@@ -110,5 +113,18 @@ t.test('a volume that changes while it receives a snapshot keeps the change', as
   await test.rejects(received(target.store, next, {}, change), { code: 'changed' });
   test.equal(datasets.snapshots('copy').length, 1);
   test.equal((await received(target.store, next, { force: true })).name, 'copy@two');
+  await isWell(test, target);
+});
+
+t.test('a volume is not replaced by one that somebody has mounted while it was received', async (test) => {
+  const { target, datasets, next } = await receiver(test);
+  const { mounted } = target.store.state;
+  const mount = (): void => {
+    for (const { id, name } of datasets.volumes) {
+      if (name.startsWith('_receive')) mounted.push({ dataset: id, mountPoint: '/mnt' });
+    }
+  };
+  await test.rejects(received(target.store, next, { isResumable: true }, mount), { code: 'in-use' });
+  mounted.length = 0;
   await isWell(test, target);
 });

@@ -1,6 +1,6 @@
 /** Quotas of volumes and of directories, without a mount: what is refused, what statfs shows, and that the usage is exact. */
 import t, { type Test } from 'tap';
-import { EDQUOT, type Errno, EXDEV } from '../../src/errors/errno.js';
+import { EDQUOT, EFBIG, type Errno, EXDEV } from '../../src/errors/errno.js';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import {
   FALLOC_FL_KEEP_SIZE,
@@ -312,4 +312,23 @@ t.test('what a rollback carries over counts where it comes to be', async (t) => 
   await datasets.rollBack('main', datasets.snapshot('main', 'linked'), { keepAs: undefined, path: 'other' });
   t.strictSame(Object.keys(volume.list()), ['kept/limited'], 'its quota went with the state that had it');
   volume.whole('after a rollback to a state without the quota');
+});
+
+t.test('enormous sparse files do not make what is used wrong', async (t) => {
+  const volume = await QuotaVolume.make(t);
+  const { served, quotas } = volume;
+  const directory = volume.directory('a');
+  await quotas.set(volume.main, 'a', { inodes: 10 });
+  const resize = (ino: Ino, size: number): void =>
+    served.filesystem.setAttributes(ino, { size }, CALLER, new Attributes());
+  const half = 2 ** 52 - 1;
+  const [first, second] = [served.makeFile('1', bytes(0), directory), served.makeFile('2', bytes(0), directory)];
+  resize(first, half);
+  resize(second, half);
+  t.throws(() => resize(second, half + 2), EFBIG);
+  t.equal(quotas.list(volume.main)[0]?.bytesUsed, 2 * half);
+  served.remove('1', directory);
+  resize(second, 3);
+  t.equal(volume.main.dataBytes, 3);
+  t.equal(structuralProblem(served.store, served.disk), undefined);
 });

@@ -1,9 +1,11 @@
 /**
  * What persists when a volume is reset, and the reset itself.
  */
+
+import { StoreError } from '../../errors/store-error.js';
 import { blankOf, makeDirectories, type ResetOptions, type ResetReport, reset } from '../../filesystem/reset.js';
 import { compareStates } from '../../volume/diff.js';
-import { resolvePath } from '../../volume/paths.js';
+import { obstacleTo, resolvePath } from '../../volume/paths.js';
 import {
   normalPath,
   PERSISTENCE_PROPERTY,
@@ -15,10 +17,11 @@ import {
 } from '../../volume/persistence.js';
 import { PinnedTree } from '../../volume/pinned-tree.js';
 import { pruneAutomatic } from '../../volume/prune.js';
+import type { VolumeState } from '../../volume/state.js';
 import { checkWritable } from '../read-only-store.js';
 import { volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
-import { flushed, flushedToReplace } from './states.js';
+import { flushed, flushedToReplace, tellingMounts } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 import { Vanishing, type VanishingPath } from './vanishing.js';
 
@@ -44,10 +47,28 @@ export const addRules: StoreCommand<
 > = async (args, context) => {
   const volume = volumeNamed(args.volume, context);
   const added = parseRules(args.rules);
+  for (const { path } of added) checkCanBeThere(context.store.state.volumeOf(volume), path);
   const report = await setRules(context, volume, args.isAll ? added : withRules(rulesOf(volume.properties), added));
   makeDirectories(context.store, volume, added);
   return report;
 };
+
+/** Stands for bytes that are no text, in words that a shell gave: a rule would be about another path. */
+const REPLACEMENT_CHARACTER = '\ufffd';
+
+/** Refuses a path at which nothing can be: through a symlink, for example. What its user means is somewhere else, and would vanish. */
+function checkCanBeThere(state: VolumeState, path: string): void {
+  if (path.includes(REPLACEMENT_CHARACTER)) {
+    throw new StoreError('bad-property', `"/${path}" is not UTF-8.`, 'Let the directory persist that it is in.');
+  }
+  const obstacle = obstacleTo(state, path);
+  if (obstacle === undefined) return;
+  throw new StoreError(
+    'bad-property',
+    `Nothing can persist at "/${path}": "/${obstacle}" is no directory.`,
+    'If it is a symlink, name the path that it leads to.',
+  );
+}
 
 /** Removes the rules for some paths. */
 export const removeRules: StoreCommand<
@@ -115,14 +136,14 @@ export const resetVolume: StoreCommand<
   ResetOptions & { readonly volume: string | undefined },
   ResetReport & { readonly pruned: readonly string[] }
 > = async ({ volume: name, ...options }, context) => {
-  const { store, datasets, mounts } = context;
+  const { store, datasets } = context;
   const volume = volumeNamed(name, context);
   checkWritable(store);
   const check = (): void => checkNothingMountedBelow(volume, '', context);
   check();
   await flushedToReplace(volume, context);
   const without = (options.without ?? []).map(normalPath);
-  const report = await reset(store, datasets, volume, { ...options, without }, check);
-  await mounts.rolledBack(volume.id, '');
+  const replacing = reset(store, datasets, volume, { ...options, without }, check);
+  const report = await tellingMounts(context, volume, '', replacing);
   return { ...report, pruned: await pruneAutomatic(datasets, volume, store.nowMs()) };
 };

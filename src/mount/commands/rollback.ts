@@ -8,7 +8,7 @@ import { MADE_BY } from '../../volume/prune.js';
 import { checkWritable } from '../read-only-store.js';
 import { requireSnapshot, volumeNamed } from './dataset-names.js';
 import { checkNothingMountedBelow } from './mounts-within.js';
-import { flushed, flushedToReplace } from './states.js';
+import { flushed, flushedToReplace, tellingMounts } from './states.js';
 import type { CommandContext, StoreCommand } from './store-command.js';
 
 export interface RollbackArgs {
@@ -34,7 +34,7 @@ export interface RollbackReport {
 }
 
 export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args, context) => {
-  const { datasets, mounts, store } = context;
+  const { datasets, store } = context;
   checkWritable(store);
   const named = volumeNamed(args.volume, context);
   const snapshot = requireSnapshot(args.snapshot, { datasets, volume: named });
@@ -44,7 +44,7 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
   checkIsThere(snapshot, path, context);
   checkNothingMountedBelow(volume, path, context);
   await (path === '' ? flushedToReplace : flushed)(volume, context);
-  const kept = await datasets.rollBack(volume.name, snapshot, () => {
+  const replacing = datasets.rollBack(volume.name, snapshot, () => {
     checkNothingMountedBelow(volume, path, context);
     return {
       keepAs: args.keep ? (args.keepAs ?? { prefix: 'before-rollback' }) : undefined,
@@ -52,7 +52,7 @@ export const rollBack: StoreCommand<RollbackArgs, RollbackReport> = async (args,
       path,
     };
   });
-  await mounts.rolledBack(volume.id, path);
+  const kept = await tellingMounts(context, volume, path, replacing);
   return { volume: volume.name, snapshot: datasets.nameOf(snapshot), path: `/${path}`, kept: kept?.name ?? null };
 };
 

@@ -36,3 +36,20 @@ export async function flushedToReplace(volume: Dataset, { store, mounts }: Comma
   await mounts.emptyCaches(volume.id);
   await mounts.flush(volume.id);
 }
+
+/**
+ * Waits for what replaces the state of a volume, wholly or at a path, and then has its mount look again: also when that fails, since it
+ * may have come as far as that.
+ */
+export async function tellingMounts<Result>(
+  { mounts }: CommandContext,
+  volume: Dataset,
+  path: string,
+  replacing: Promise<Result>,
+): Promise<Result> {
+  try {
+    return await replacing;
+  } finally {
+    await mounts.rolledBack(volume.id, path);
+  }
+}
