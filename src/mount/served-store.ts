@@ -39,6 +39,8 @@ const NO_DEATHS: Deaths = { count: 0, last: '' };
 export interface DescriptorKeeper {
   keepLock(fd: number): Promise<void>;
   keepMount(fd: number, mount: MountDescription): Promise<void>;
+  /** The kernel has been told of the tree that a mount shows now (MountDescription.view). */
+  noteView(id: number, view: number): void;
   /** The mount has ended. */
   dropMount(id: number): void;
 }
@@ -220,8 +222,6 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const { mountPoint } = mount.description;
     const { path: storePath, store, created, log } = this.#store;
     this.#serve(mount);
-    // Swept while it was being mounted, and left because of that.
-    mount.reconsiderOrphans();
     this.#commitAsAsked();
     const report: MountReport = {
       mountPoint,
@@ -240,6 +240,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
   #serve(mount: ServedMount): void {
     this.#mounts.set(mount.description.id, mount);
     this.#store.store.state.mounted.push(mount.description);
+    mount.onTold = (view) => this.#keeper.noteView(mount.description.id, view);
+    mount.catchUp();
     void mount.ended.then((end) => this.#onEnded(mount, end));
   }
 

@@ -46,6 +46,8 @@ export type WorkerMessage =
   | { readonly kind: 'lock' }
   /** The /dev/fuse of a mount has been sent over the socket. */
   | { readonly kind: 'mounted'; readonly mount: MountDescription }
+  /** The kernel has been told that a mount shows another tree (MountDescription.view). */
+  | { readonly kind: 'replaced'; readonly id: number; readonly view: number }
   /** A mount has ended. */
   | { readonly kind: 'unmounted'; readonly id: number }
   | { readonly kind: 'ready'; readonly report: MountReport }
