@@ -186,7 +186,8 @@ export class ServedMount {
       return;
     }
     const { view } = this.dataset;
-    await forgetTree(this.#notify, this.#namespace, this.#rootNames, openInodes(this.description.device));
+    const open = (): Promise<Iterable<number>> => openInodes(this.description.device);
+    await forgetTree(this.#notify, this.#namespace, this.#rootNames, open);
     this.#rootNames = [];
     this.onTold?.(view);
   }

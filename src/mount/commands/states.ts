@@ -24,15 +24,25 @@ export function stateNamed(name: string, context: CommandContext): Dataset {
  * Has the kernel hand over what programs have written, where the state is that of now. Removed trees are swept before: what comes next
  * would wait for that, and miss what programs write meanwhile.
  */
-export async function flushed(state: Dataset, { store, mounts }: CommandContext): Promise<void> {
+export async function flushed(state: Dataset, { store, mounts, signal }: CommandContext): Promise<void> {
   if (state.type !== 'volume') return;
-  await store.swept();
+  await unlessAborted(store.swept(), signal);
   await mounts.flush(state.id);
 }
 
 /** The same for a volume that is about to be replaced as a whole: what the kernel has cached of it goes before. */
-export async function flushedToReplace(volume: Dataset, { store, mounts }: CommandContext): Promise<void> {
-  await store.swept();
+export async function flushedToReplace(volume: Dataset, { store, mounts, signal }: CommandContext): Promise<void> {
+  await unlessAborted(store.swept(), signal);
   await mounts.emptyCaches(volume.id);
   await mounts.flush(volume.id);
+}
+
+/** Waits for what goes on without the command; a store that is about to be closed, or restarted, does not wait for it. */
+function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
