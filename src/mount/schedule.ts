@@ -13,6 +13,7 @@ import { INTERVAL_PROPERTY } from '../volume/properties.js';
 import { MADE_BY, pruneAutomatic } from '../volume/prune.js';
 import { parseAge } from '../volume/retention.js';
 import type { Store } from '../volume/store.js';
+import { unlessAborted } from './unless-aborted.js';
 
 const INTERVAL = 'interval';
 /** How often the clock is looked at, and, of these times, how often snapshots are pruned. */
@@ -25,6 +26,7 @@ export class Schedule {
   readonly #log: StoreLog;
   readonly #flush: (volume: DatasetId) => Promise<void>;
   readonly #timer: NodeJS.Timeout;
+  readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #ticks = 0;
 
@@ -46,6 +48,7 @@ export class Schedule {
       try {
         await this.tick(this.#ticks++ % TICKS_PER_PRUNE === 0);
       } catch (error) {
+        if (this.#stopping.signal.aborted) return;
         this.#log.warn({ err: error }, 'a snapshot by the clock failed');
       }
     });
@@ -57,7 +60,7 @@ export class Schedule {
     const nowMs = this.#store.nowMs();
     for (const volume of this.#datasets.volumes) {
       if (this.#isDue(volume, nowMs)) {
-        await this.#store.swept();
+        await unlessAborted(this.#store.swept(), this.#stopping.signal);
         await this.#flush(volume.id);
         await this.#datasets.createSnapshot(volume.name, { prefix: 'auto' }, { [MADE_BY]: INTERVAL });
       }
@@ -80,6 +83,7 @@ export class Schedule {
   /** Ends. Resolves when nothing is under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopping.abort();
     await this.#running;
   }
 }

@@ -91,3 +91,14 @@ t.test('snapshots by the clock', async (t) => {
   await schedule.stop();
   await store.close();
 });
+
+t.test('the clock that is stopped waits for no sweeping', async (t) => {
+  const tree = await reset(t);
+  const { store } = tree.served;
+  const schedule = new Schedule(store, VOLUME_OPTIONS.log, async () => undefined);
+  const ticking = t.rejects(schedule.tick(false), { name: 'AbortError' });
+  await schedule.stop();
+  await ticking;
+  t.ok(store.sweeper.isNeeded);
+  await store.close();
+});

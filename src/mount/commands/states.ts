@@ -3,6 +3,7 @@
  */
 import { StoreError } from '../../errors/store-error.js';
 import type { Dataset } from '../../volume/dataset.js';
+import { unlessAborted } from '../unless-aborted.js';
 import { requireSnapshot } from './dataset-names.js';
 import type { CommandContext } from './store-command.js';
 
@@ -35,14 +36,4 @@ export async function flushedToReplace(volume: Dataset, { store, mounts, signal 
   await unlessAborted(store.swept(), signal);
   await mounts.emptyCaches(volume.id);
   await mounts.flush(volume.id);
-}
-
-/** Waits for what goes on without the command; a store that is about to be closed, or restarted, does not wait for it. */
-function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
