@@ -90,15 +90,15 @@ class Counting {
   }
 
   async #largeFile(place: string): Promise<void> {
-    const { pages, randomPages, appends } = this.#options.amounts;
+    const { pages, randomReads, randomWrites, appends } = this.#options.amounts;
     const mebibytes = pages / PAGES_PER_MIB;
     mkdirSync(place);
     await this.#count('sequential write + fsync, 1 MiB', mebibytes, () => work('write-large', place, pages));
     await this.#options.dropCache('all');
     await this.#count('sequential read, cold, 1 MiB', mebibytes, () => work('read-large', place, pages));
     const span = { span: pages };
-    await this.#count(ROWS.randomRead.label, randomPages, () => work('random-read', place, randomPages, span));
-    await this.#count(ROWS.randomWrite.label, randomPages, () => work('random-write', place, randomPages, span));
+    await this.#count(ROWS.randomRead.label, randomReads, () => work('random-read', place, randomReads, span));
+    await this.#count(ROWS.randomWrite.label, randomWrites, () => work('random-write', place, randomWrites, span));
     await this.#count(ROWS.append.label, appends, () => work('append', place, appends));
   }
 

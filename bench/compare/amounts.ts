@@ -9,7 +9,9 @@ export interface Amounts {
   readonly durableFiles: number;
   /** The large file, in pages of 4 KiB. */
   readonly pages: number;
-  readonly randomPages: number;
+  /** Reads of cached pages take about a microsecond each: fewer would show little but the beginning and the end of the client. */
+  readonly randomReads: number;
+  readonly randomWrites: number;
   readonly appends: number;
   readonly mixedFiles: number;
 }
@@ -28,8 +30,9 @@ export const FULL_AMOUNTS: Amounts = {
   files: 5000,
   durableFiles: 400,
   pages: 32_768,
-  randomPages: 25_000,
-  appends: 25_000,
+  randomReads: 300_000,
+  randomWrites: 25_000,
+  appends: 100_000,
   mixedFiles: 6400,
 };
 
@@ -46,7 +49,8 @@ export const QUICK_AMOUNTS: Amounts = {
   files: 100,
   durableFiles: 10,
   pages: 512,
-  randomPages: 500,
+  randomReads: 500,
+  randomWrites: 500,
   appends: 500,
   mixedFiles: 160,
 };

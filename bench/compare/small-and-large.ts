@@ -53,15 +53,15 @@ async function durableFiles(place: string, files: number, conditions: Conditions
 }
 
 async function largeFile(place: string, amounts: Amounts, conditions: Conditions, record: Record): Promise<void> {
-  const { pages, randomPages } = amounts;
+  const { pages, randomReads, randomWrites } = amounts;
   mkdirSync(place);
   await conditions.settle();
   record('writeLarge', megabytesPerSecond(await work('write-large', place, pages)));
   await conditions.dropCache('all');
   record('readLarge', megabytesPerSecond(await work('read-large', place, pages)));
-  record('randomRead', perSecond(await work('random-read', place, randomPages, { span: pages })));
+  record('randomRead', perSecond(await work('random-read', place, randomReads, { span: pages })));
   await conditions.settle();
-  record('randomWrite', perSecond(await work('random-write', place, randomPages, { span: pages })));
+  record('randomWrite', perSecond(await work('random-write', place, randomWrites, { span: pages })));
   await conditions.dropCache('all');
   await work('read-large', place, pages);
   rmSync(place, { recursive: true });

@@ -24,6 +24,11 @@ const WRITEBACK_BYTES = 8 * 1024 * 1024;
 const directoryOf = (id: number): string => `${BLOBS_DIRECTORY}/${Math.floor(id / BLOBS_PER_DIRECTORY).toString(16)}`;
 export const blobPath = (id: BlobId): string => `${directoryOf(id)}/${id.toString(16)}`;
 
+/** The size to which a blob is to be cut once the log is durable. Two cuts to the same size are two: each has its record. */
+export interface PendingCut {
+  readonly size: number;
+}
+
 export class BlobStore {
   readonly #disk: Disk;
   readonly #readOnly: boolean;
@@ -42,10 +47,7 @@ export class BlobStore {
   readonly #pins = new Map<BlobId, { readonly file: DiskFile; count: number }>();
   /** By unsynced blob: what was written last, in order and without gaps, and is not yet on its way to the device. */
   readonly #runs = new Map<BlobId, { start: number; end: number }>();
-  /** Sizes to which blobs are to be cut once the log is durable. */
-  readonly #pendingCuts = new Map<BlobId, number>();
-  /** Blobs in which space was set aside for what is not written yet. */
-  readonly #reserved = new Set<BlobId>();
+  readonly #pendingCuts = new Map<BlobId, PendingCut>();
   /** Blobs that were cut since they were last synced, and how often. */
   readonly #unsyncedCuts = new Map<BlobId, number>();
 
@@ -59,8 +61,8 @@ export class BlobStore {
     const directory = directoryOf(id);
     if (!this.#directories.has(directory)) {
       this.#disk.makeDirectory(directory);
-      this.#directories.add(directory);
       this.#disk.syncDirectory(BLOBS_DIRECTORY);
+      this.#directories.add(directory);
     }
     this.#keep(id, this.#disk.open(blobPath(id), 'create'));
     this.#newIn.set(id, directory);
@@ -142,11 +144,10 @@ export class BlobStore {
 
   /**
    * Takes a range over from the same place in another blob, as far as the host can without copying: see `DiskFile.cloneFrom`. The host
-   * writes the source back first: while that has not been synced, it is not waited for. And where space was set aside for the
-   * blob, a clone would give that away, and the writes that it was for could fail.
+   * writes the source back first: while that has not been synced, it is not waited for.
    */
   cloneFrom(id: BlobId, source: BlobId, range: FileBytes): FileBytes {
-    if (this.isUnsynced(source) || this.#reserved.has(id)) return { from: range.to, to: range.to };
+    if (this.isUnsynced(source)) return { from: range.to, to: range.to };
     this.#noteUnsynced(id, range.to - range.from);
     // Where many are open, to open one may close the other: not so with the one that was opened last.
     this.file(id);
@@ -154,13 +155,9 @@ export class BlobStore {
     return this.file(id).cloneFrom(from, range);
   }
 
-  /**
-   * Sets space aside for a range of a blob. The host keeps it for as long as the blob is there; that a clone would give it away is
-   * known as long as this process lives. Throws DiskError.
-   */
+  /** Sets space aside for a range of a blob. Throws DiskError. */
   reserve(id: BlobId, position: number, length: number): void {
     this.#noteUnsynced(id, Number.POSITIVE_INFINITY);
-    this.#reserved.add(id);
     this.file(id).reserve(position, length);
   }
 
@@ -203,8 +200,9 @@ export class BlobStore {
     return [...new Set([...this.#dirty.keys(), ...this.#syncing.keys()])];
   }
 
+  /** Something may not be durable, or is yet to be cut. */
   get hasUnsynced(): boolean {
-    return this.#dirty.size > 0 || this.#syncing.size > 0;
+    return this.#dirty.size + this.#syncing.size + this.#pendingCuts.size > 0;
   }
 
   /** Makes the data of a blob, as it is now, and the blob's existence durable. */
@@ -253,7 +251,7 @@ export class BlobStore {
   /** Remembers to cut a blob once the log is durable. A former process may have cut it already: the next sync covers that. */
   cutLater(id: BlobId, size: number): void {
     this.#noteUnsynced(id, 0);
-    this.#pendingCuts.set(id, Math.min(size, this.#pendingCuts.get(id) ?? size));
+    this.#pendingCuts.set(id, { size: Math.min(size, this.#pendingCuts.get(id)?.size ?? size) });
   }
 
   /** The log was replayed past a later growth of the blob, which had cut it first. */
@@ -276,15 +274,16 @@ export class BlobStore {
   }
 
   /** The cuts that wait for the log as it is now. */
-  pendingCuts(): ReadonlyMap<BlobId, number> {
+  pendingCuts(): ReadonlyMap<BlobId, PendingCut> {
     return new Map(this.#pendingCuts);
   }
 
   /** The log is durable up to these cuts: makes those that still stand. */
-  cutAll(cuts: ReadonlyMap<BlobId, number>): void {
-    for (const [id, size] of cuts) {
-      if (this.#pendingCuts.get(id) !== size) continue;
+  cutAll(cuts: ReadonlyMap<BlobId, PendingCut>): void {
+    for (const [id, cut] of cuts) {
+      if (this.#pendingCuts.get(id) !== cut) continue;
       this.#pendingCuts.delete(id);
+      const { size } = cut;
       const file = this.file(id);
       if (file.size() > size) {
         this.#noteUnsynced(id, 0);
@@ -305,8 +304,8 @@ export class BlobStore {
     if (!this.#pins.has(id)) this.#open.get(id)?.close();
     this.#open.delete(id);
     this.#forgetUnsynced(id);
+    this.#syncing.delete(id);
     this.#runs.delete(id);
-    this.#reserved.delete(id);
     this.#newIn.delete(id);
     this.#pendingCuts.delete(id);
     this.#unsyncedCuts.delete(id);

@@ -155,7 +155,10 @@ class LogCheck {
   checkGap(end: number, bootId: string): void {
     if (!this.isReadable || this.#superblock.bootId !== bootId) return;
     const number = Math.floor(end / this.#dataBytes);
-    let beyond = [...this.#segments.keys()].some((other) => other > number);
+    // A process that died may have begun a segment, and recovery does, before there is anything to log.
+    const hasRecords = (other: number): boolean =>
+      this.#load(other) && this.#recordAt(other * this.#dataBytes) !== undefined;
+    let beyond = [...this.#segments.keys()].some((other) => other > number && hasRecords(other));
     if (this.#load(number)) {
       const last = (number + 1) * this.#dataBytes - LOG_RECORD_HEADER_BYTES;
       for (let lsn = end + 8; lsn <= last && !beyond; lsn += 8) beyond = this.#recordAt(lsn) !== undefined;

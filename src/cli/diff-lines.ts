@@ -127,5 +127,9 @@ export function patchOf(report: ChangeReport): string {
   const options = { context: 3, timeout: PATCH_MS_MAX };
   const patch = createTwoFilesPatch(oldName, newName, old, now, undefined, undefined, options);
   if (patch === undefined) return `Files ${oldName} and ${newName} differ\n`;
-  return patch.replace(/^=+\n/, '').replace(/^(---|\+\+\+) (.*)\t$/gm, '$1 $2');
+  // Only the first lines are names: there may be such lines among the contents.
+  return patch.replace(/^=+\n.*\n.*\n/, () => `--- ${headerName(oldName)}\n+++ ${headerName(newName)}\n`);
 }
+
+/** patch(1) takes a name to end at its first space, unless there is a tab after it. */
+const headerName = (name: string): string => (name.includes(' ') ? `${name}\t` : name);

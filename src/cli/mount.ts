@@ -144,6 +144,12 @@ function report(mounted: MountReport, options: MountOptions): void {
   const what = mounted.dataset === MAIN_NAME ? 'mounted' : `mounted with ${mounted.dataset}`;
   lines.push(`${mounted.mountPoint} is ${what}; its ${mounted.created ? 'new ' : ''}store is ${mounted.store}`);
   printResult(options, mounted, lines);
+  if (mounted.recovery.givenUp !== undefined) {
+    printWarning([
+      `The last change in the log could not be made, and is given up: ${mounted.recovery.givenUp}.`,
+      `Unmount, and check the store: razorfsck ${mounted.store}`,
+    ]);
+  }
   if (mounted.volatile !== null) {
     printWarning([
       `The store ${mounted.store} is in memory (${mounted.volatile}).`,

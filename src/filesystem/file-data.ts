@@ -55,7 +55,7 @@ export class FileData {
     return inode;
   }
 
-  /** The extent of a file whose data is in a pack. */
+  /** The extent of a file whose data is in a pack. Throws CorruptionError: a change of what is damaged must not come to be logged. */
   #extent(inode: Inode): Uint8Array {
     const { tree, packs } = this.#volume.state;
     if (!tree.find(inode.ino, KIND_EXTENT, 0)) return NO_BYTES;
@@ -100,6 +100,7 @@ export class FileData {
     const lastChange = isTimed ? timeOfLastChange(inode) : undefined;
     const time = lastChange ?? volume.now();
     if (!hasBlob(inode.storage) && end <= SMALL_FILE_BYTES_MAX) {
+      if (inode.storage === STORAGE_PACK) this.#extent(inode);
       const data = from.subarray(at, at + length);
       volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request, logged);
       return;
@@ -159,6 +160,7 @@ export class FileData {
     const inode = this.#load(ino);
     if (size > FILE_BYTES_MAX) throw EFBIG;
     this.#assertRoom(inode, size);
+    if (inode.storage === STORAGE_PACK && size > 0) this.#extent(inode);
     if (hasBlob(inode.storage) && size > 0 && size !== inode.size) {
       this.#withSpace(() => {
         this.#blob.prepareResize(inode, size, caller);
@@ -199,7 +201,7 @@ export class FileData {
         return;
       case FALLOC_FL_PUNCH_HOLE:
         if (!keepsSize) throw EOPNOTSUPP;
-        this.#zero(inode, position, end, caller);
+        this.#zero(inode, position, Math.min(end, inode.size), caller);
         return;
       case FALLOC_FL_ZERO_RANGE:
         this.#zero(inode, position, Math.min(end, inode.size), caller);

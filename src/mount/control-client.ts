@@ -2,6 +2,7 @@
  * A command's side of the control socket: asks a serving process, or waits for its end.
  */
 import type { Socket } from 'node:net';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { ScrubStatus } from '../volume/scrub.js';
 import {
   type ControlAnswer,
@@ -17,6 +18,15 @@ import { RemoteError } from './serialised-error.js';
 
 /** How long a daemon may take to answer: it may be in the middle of a long directory or a slow disk. */
 const ANSWER_MS_MAX = 30_000;
+/** The pause before one that has hung up is asked again. */
+const RETRY_MS = 25;
+
+const noAnswer = (waitedMs: number): MountError =>
+  new MountError(
+    'no-answer',
+    `The daemon does not answer (waited ${waitedMs / 1000} s).`,
+    'Its log, razorfs.log in the store, may say why.',
+  );
 
 /** How a daemon ended: `unknown` when it went without a word. */
 export type DaemonEnd =
@@ -57,13 +67,17 @@ export class ControlClient {
    * The same with a daemon that answers: a worker that is dying may still accept connections. Throws `no-answer` too, when it takes
    * too long.
    */
-  static async connectAnswering(store: string): Promise<AnsweringDaemon | undefined> {
+  static async connectAnswering(store: string, waitMs = ANSWER_MS_MAX): Promise<AnsweringDaemon | undefined> {
+    const startedMs = performance.now();
     for (;;) {
       const client = await ControlClient.connect(store);
       if (client === undefined) return undefined;
       const status = await client.status();
       if (status !== undefined) return { client, status };
       client.close();
+      // One that has no descriptors left hangs up on everybody.
+      if (performance.now() - startedMs > waitMs) throw noAnswer(waitMs);
+      await setTimeoutPromise(RETRY_MS);
     }
   }
 
@@ -90,9 +104,10 @@ export class ControlClient {
     await this.#ask({ command: 'stop' });
   }
 
-  /** Asks the daemon to hand its mounts over to a new process; await `ended` for its end. */
+  /** Asks the daemon to hand its mounts over to a new process; await `ended` for its end. Throws why it refused. */
   async restart(): Promise<void> {
-    await this.#ask({ command: 'restart' });
+    const answer = await this.#ask({ command: 'restart' });
+    if (answer?.answer === 'failed') throw new RemoteError(answer.error);
   }
 
   /** Begins, stops, or asks after a scrub. Undefined when the daemon ended meanwhile, null when there was no scrub. */
@@ -113,13 +128,7 @@ export class ControlClient {
     const answer = new Promise<ControlAnswer | undefined>((resolve, reject) => {
       this.#waiting.push(resolve);
       timer = setTimeout(() => {
-        reject(
-          new MountError(
-            'no-answer',
-            `The daemon does not answer (waited ${ANSWER_MS_MAX / 1000} s).`,
-            'Its log, razorfs.log in the store, may say why.',
-          ),
-        );
+        reject(noAnswer(ANSWER_MS_MAX));
       }, ANSWER_MS_MAX);
     });
     this.#socket.write(`${JSON.stringify(request)}\n`);

@@ -29,8 +29,10 @@ export interface RunRequest {
   readonly command: 'run';
   readonly name: string;
   readonly args: object;
-  /** The mount point that the command was given; empty where it was given the store. */
+  /** The mount point that the command was given, which may be a bind mount; empty where it was given the store. */
   readonly mountPoint: string;
+  /** The `major:minor` of what is mounted there; empty likewise. */
+  readonly device: string;
   readonly caller: { readonly uid: number; readonly gid: number };
 }
 

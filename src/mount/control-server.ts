@@ -35,7 +35,7 @@ export interface ControlledStore {
   mount(request: MountRequest): Promise<MountReport>;
   /** Begins to take all mounts down; returns at once. */
   stop(reason: string): void;
-  /** Begins to hand the mounts over to a new process; returns at once. */
+  /** Begins to hand the mounts over to a new process; returns at once. Throws MountError where there would be none. */
   restart(): void;
   readonly scrub: {
     /** Begins a scrub that reads at most so many bytes a second, unless one is running. */
@@ -43,8 +43,8 @@ export interface ControlledStore {
     stop(): void;
     status(): ScrubStatus | null;
   };
-  /** What a command needs that was given a mount point, or the store (empty). Throws MountError. */
-  commandSurroundings(mountPoint: string): CommandSurroundings;
+  /** What a command needs that was given a mount, or the store (empty). Throws MountError for a mount of something else. */
+  commandSurroundings(mount: Pick<RunRequest, 'mountPoint' | 'device'>): CommandSurroundings;
 }
 
 export class ControlServer {
@@ -162,7 +162,7 @@ export class ControlServer {
     this.#clients.delete(client);
     const answer: ControlAnswer = { answer: 'running' };
     client.write(`${JSON.stringify(answer)}\n`);
-    this.#commands.run(client, request, () => store.commandSurroundings(request.mountPoint));
+    this.#commands.run(client, request, () => store.commandSurroundings(request));
   }
 
   async #answer(request: ControlRequest | undefined): Promise<ControlAnswer> {
@@ -183,8 +183,12 @@ export class ControlServer {
         store.stop('asked for by a command');
         return { answer: 'stopping' };
       case 'restart':
-        store.restart();
-        return { answer: 'restarting' };
+        try {
+          store.restart();
+          return { answer: 'restarting' };
+        } catch (error) {
+          return { answer: 'failed', error: serialiseError(error) };
+        }
       case 'scrub':
         store.scrub.start(request.bytesPerSecond);
         return { answer: 'scrub', scrub: store.scrub.status() };

@@ -24,8 +24,8 @@ export async function makeStore(store: string, label: string, force: boolean): P
   const lock = StoreLock.acquire(store, 'razorfs mkfs', '');
   try {
     refuseUnlessFree(store, force);
-    eraseStore(store);
-    const disk = new HostDisk(store);
+    eraseStore(lock.directory);
+    const disk = new HostDisk(lock.directory);
     await createVolume(disk, label);
     const superblock = chooseSuperblock(disk);
     return { store, uuid: superblock.uuid, label: superblock.label };

@@ -9,13 +9,15 @@ import { StoreError } from '../errors/store-error.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { chooseSuperblock } from '../store/superblock.js';
+import { openStore } from '../volume/open-store.js';
 import type { Durability } from '../volume/options.js';
-import { Store } from '../volume/store.js';
+import type { Store } from '../volume/store.js';
 import { createVolume } from './create-volume.js';
 import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
 import { type DirectoryState, directoryState, makeStoreDirectory, notAStore } from './store-directory.js';
 import { explainStoreFailure } from './store-failure.js';
+import { wallClock } from './wall-clock.js';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -34,7 +36,7 @@ export interface StoreRequest {
 }
 
 export class OpenedStore {
-  /** The store's directory, absolute. */
+  /** Where the store's directory was found, absolute. */
   readonly path: string;
   readonly store: Store;
   /** The store was made by this opening. */
@@ -76,23 +78,24 @@ export class OpenedStore {
     const lock = isResumed
       ? StoreLock.adopt(inheritedLock, holder, mountPoint)
       : StoreLock.acquire(store, holder, mountPoint);
-    const logFile = new LogFile(path.join(store, LOG_FILE));
+    const { directory } = lock;
+    const logFile = new LogFile(path.join(directory, LOG_FILE));
     try {
       const log = openLog(logFile, terminal);
       // Looked at again under the lock: another command may have made it meanwhile.
-      const created = directoryState(store) !== 'store';
-      const disk = new HostDisk(store, { readOnly: request.readOnly && isClean(store) });
+      const created = directoryState(directory) !== 'store';
+      const disk = new HostDisk(directory, { readOnly: request.readOnly && isClean(directory) });
       if (created) {
         await createVolume(disk, request.label);
       }
-      const opened = await Store.open(disk, {
+      const opened = await openStore(disk, {
         durability: request.durability,
         commitIntervalMs: request.commitIntervalMs,
         readOnly: request.readOnly,
         resume: isResumed,
         bootId: readFileSync(BOOT_ID, 'latin1').trim(),
         log,
-        now: () => performance.timeOrigin + performance.now(),
+        now: wallClock(),
       });
       return new OpenedStore(request, opened, created, log, lock, logFile);
     } catch (error) {
@@ -102,6 +105,11 @@ export class OpenedStore {
       }
       throw explainStoreFailure(store, error);
     }
+  }
+
+  /** A path to the store's directory that leads there wherever it is moved; `path` is for people. */
+  get directory(): string {
+    return this.#lock.directory;
   }
 
   /** The lock's descriptor, for a supervisor to share. */

@@ -40,8 +40,7 @@ export async function discardEphemeral(store: Store, isMounted: (volume: Dataset
   for (const volume of datasets.volumes.filter((candidate) => isEphemeral(candidate) && !isMounted(candidate))) {
     for (const snapshot of datasets.snapshots(volume.name)) {
       for (const tag of holdsOf(snapshot)) await datasets.release(snapshot, tag);
-      await datasets.destroy(snapshot);
     }
-    await datasets.destroy(volume);
+    await datasets.destroy(...datasets.snapshots(volume.name), volume);
   }
 }

@@ -38,9 +38,12 @@ export async function restart(target: string): Promise<RestartReport> {
     );
   }
   const startedMs = performance.now();
-  await client.restart();
-  await client.ended;
-  client.close();
+  try {
+    await client.restart();
+    await client.ended;
+  } finally {
+    client.close();
+  }
   const { mountPoint } = before;
   for (;;) {
     const successor = await ControlClient.connectAnswering(store);

@@ -16,8 +16,9 @@ const LOOK_INTERVAL_MS = 25;
 
 export interface CommandTarget {
   readonly store: string;
-  /** Empty where the target is a store. */
+  /** Empty where the target is a store, as is the device. */
   readonly mountPoint: string;
+  readonly device: string;
 }
 
 /** What the user means: a mount point, or a store. */
@@ -25,8 +26,8 @@ export function commandTarget(target: string): CommandTarget {
   const mountPoint = mountPointPath(target);
   const entry = mountAt(mountPoint);
   return entry?.type === FILE_SYSTEM_TYPE
-    ? { store: entry.source, mountPoint }
-    : { store: storePath(target), mountPoint: '' };
+    ? { store: entry.source, mountPoint, device: entry.device }
+    : { store: storePath(target), mountPoint: '', device: '' };
 }
 
 /** Runs a command on the store that `target` names. Throws what stood in its way: StoreError, MountError, RemoteError. */
@@ -36,9 +37,9 @@ export async function runStoreCommand<Name extends StoreCommandName>(
   args: ArgsOf<Name>,
   io: CommandIo = {},
 ): Promise<ResultOf<Name>> {
-  const { store, mountPoint } = commandTarget(target);
+  const { store, ...mount } = commandTarget(target);
   const caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  const request: RunRequest = { command: 'run', name, args, mountPoint, caller };
+  const request: RunRequest = { command: 'run', name, args, ...mount, caller };
   return (await run(store, request, io)) as ResultOf<Name>;
 }
 

@@ -6,6 +6,7 @@
  * the last snapshot that was taken on it.
  */
 import type { DatasetId } from '../store/units.js';
+import { receivingOf } from '../transfer/partial.js';
 import type { Dataset } from '../volume/dataset.js';
 import { Datasets } from '../volume/datasets.js';
 import type { StoreLog } from '../volume/options.js';
@@ -59,6 +60,8 @@ export class Schedule {
     if (!this.#store.isWritable) return;
     const nowMs = this.#store.nowMs();
     for (const volume of this.#datasets.volumes) {
+      // Its snapshots say how far the reception is, and nobody could use others.
+      if (receivingOf(volume) !== undefined) continue;
       if (this.#isDue(volume, nowMs)) {
         await unlessAborted(this.#store.swept(), this.#stopping.signal);
         await this.#flush(volume.id);
@@ -77,7 +80,9 @@ export class Schedule {
     const last = this.#datasets.snapshots(volume.name).findLast(({ properties }) => properties[MADE_BY] === INTERVAL);
     if (last === undefined) return true;
     const { root } = this.#store.state.volumeOf(volume).tree;
-    return nowMs - last.createdMs >= intervalMs && last.root !== root;
+    const ageMs = nowMs - last.createdMs;
+    // One that is yet to come was taken while the clock was wrong.
+    return (ageMs >= intervalMs || ageMs < 0) && last.root !== root;
   }
 
   /** Ends. Resolves when nothing is under way. */

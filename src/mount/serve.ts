@@ -9,10 +9,10 @@ import type { MountReport, MountRequest } from './mount-request.js';
 import { OpenedStore, type StoreRequest } from './opened-store.js';
 import { checkPreconditions } from './preconditions.js';
 import { watchProcess } from './process-events.js';
-import { type DescriptorKeeper, ServedStore } from './served-store.js';
+import { ServedStore } from './served-store.js';
 import { requireStore } from './store-directory.js';
 import { loadFuseNative } from './transport.js';
-import type { InheritedStore } from './worker-protocol.js';
+import type { DescriptorKeeper, InheritedStore } from './worker-protocol.js';
 
 /** Mounts as asked. `terminal` receives what the log says, for a person. Everything is undone when it throws. */
 export async function serve(

@@ -129,6 +129,12 @@ export class ServedMount {
     return device !== '' && mountAt(mountPoint)?.device === device;
   }
 
+  /** Whether it is the mount at a place, itself or bound there. */
+  isMeant(mountPoint: string, device: string): boolean {
+    const own = this.description;
+    return own.device === '' ? own.mountPoint === mountPoint : own.device === device;
+  }
+
   status(): ServedDataset {
     const { mountPoint, device, readOnly, durability } = this.description;
     const { type, inodes, dataBytes } = this.dataset;

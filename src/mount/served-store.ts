@@ -15,9 +15,10 @@ import type { FuseNative } from '../fuse-native/package.js';
 import type { DatasetId } from '../store/units.js';
 import { volatileKind } from '../store/volatile.js';
 import { Datasets } from '../volume/datasets.js';
+import { BeginningMounts } from './beginning-mounts.js';
 import type { CommandSurroundings } from './command-server.js';
 import type { StoreMounts } from './commands/store-command.js';
-import type { MountStatus } from './control-protocol.js';
+import type { MountStatus, RunRequest } from './control-protocol.js';
 import { type ControlledStore, ControlServer, type ServiceEnd } from './control-server.js';
 import { MountError } from './mount-error.js';
 import type { MountDescription, MountReport, MountRequest } from './mount-request.js';
@@ -31,19 +32,9 @@ import { ServedMount } from './served-mount.js';
 import { serviceStatus } from './service-status.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
-import type { Deaths, InheritedMount } from './worker-protocol.js';
+import type { Deaths, DescriptorKeeper, InheritedMount } from './worker-protocol.js';
 
 const NO_DEATHS: Deaths = { count: 0, last: '' };
-
-/** Keeps the descriptors that must outlive this process. */
-export interface DescriptorKeeper {
-  keepLock(fd: number): Promise<void>;
-  keepMount(fd: number, mount: MountDescription): Promise<void>;
-  /** The kernel has been told of the tree that a mount shows now (MountDescription.view). */
-  noteView(id: number, view: number): void;
-  /** The mount has ended. */
-  dropMount(id: number): void;
-}
 
 export class ServedStore implements ControlledStore, StoreMounts {
   /** Resolves at the end. It never rejects. */
@@ -57,8 +48,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   readonly #startedAt = Date.now();
   readonly #readOnlyReason: string;
   readonly #mounts = new Map<number, ServedMount>();
-  /** What is being mounted; it counts as mounted already. */
-  readonly #mounting: MountPlan[] = [];
+  readonly #beginning: BeginningMounts;
   #nextId = 0;
   #isRestarting = false;
   #isEnding = false;
@@ -73,7 +63,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     keeper: DescriptorKeeper,
     fuseNative: FuseNative | undefined,
   ): Promise<{ readonly service: ServedStore; readonly report: MountReport }> {
-    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, NO_DEATHS);
+    const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, NO_DEATHS);
     try {
       await service.#discardEphemeral();
       const report = await service.#mount(request, fuseNative);
@@ -93,7 +83,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     store: OpenedStore,
     keeper: DescriptorKeeper,
   ): Promise<ServedStore> {
-    const service = new ServedStore(store, await ControlServer.open(store.path), keeper, deaths);
+    const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, deaths);
     for (const { description, fuse } of mounts) {
       service.#nextId = Math.max(service.#nextId, description.id + 1);
       service.#serve(await ServedMount.resume(description, fuse, store));
@@ -119,12 +109,13 @@ export class ServedStore implements ControlledStore, StoreMounts {
     this.#readOnlyReason = store.store.readOnlyReason;
     this.scrub = new StoreScrub(store.store.state, store.log);
     const { state } = store.store;
+    this.#beginning = new BeginningMounts(state.mounted);
     state.onReplacing = (volume) => this.#mountOf(volume)?.beforeReplacing();
     state.onOrphan = (volume, ino) => {
       const mount = this.#mountOf(volume);
       mount?.orphaned(ino);
       // A mount that is just begun, taken over or handed on may have users that this process does not know of.
-      const isChanging = !this.#hasBegun || this.#isRestarting || this.#isMounting(volume);
+      const isChanging = !this.#hasBegun || this.#isRestarting || this.#beginning.has(volume);
       return mount !== undefined || isChanging;
     };
     state.catalog.onSnapshotName = (volume, name) => void this.#mountOf(volume)?.snapshotChanged(name);
@@ -148,27 +139,16 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const wanted = planMount(request, this.#store);
     if (request.ephemeral !== true) this.#checkNotMounted(wanted.dataset);
     this.#checkTransport(wanted);
-    const plans = [wanted];
-    this.#beginMounting(wanted);
+    let mounting = this.#beginning.begin(wanted);
     try {
       const plan = planMount({ ...request, dataset: await prepareVolume(request, this.#store) }, this.#store);
-      plans.push(plan);
-      this.#beginMounting(plan);
+      this.#beginning.end(mounting);
+      mounting = this.#beginning.begin(plan);
       return this.#serveNew(await this.#make(plan, fuseNative));
     } finally {
-      const { mounted } = this.#store.store.state;
-      for (const plan of plans) for (const list of [this.#mounting, mounted]) list.splice(list.indexOf(plan), 1);
+      this.#beginning.end(mounting);
       this.#endIfUnused();
     }
-  }
-
-  #beginMounting(plan: MountPlan): void {
-    this.#mounting.push(plan);
-    this.#store.store.state.mounted.push(plan);
-  }
-
-  #isMounting(id: DatasetId): boolean {
-    return this.#mounting.some(({ dataset }) => dataset === id);
   }
 
   /** Makes the mount, and gives the supervisor what it needs to keep it. */
@@ -198,7 +178,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const dataset = this.#store.store.state.catalog.require(id);
     if (dataset.type === 'snapshot') return;
     const mountPoint = this.mountPointOf(id);
-    if (mountPoint === undefined && !this.#isMounting(id)) return;
+    if (mountPoint === undefined && !this.#beginning.has(id)) return;
     throw new StoreError(
       'in-use',
       `The volume "${dataset.name}" of the store ${this.#store.path} is mounted at ${mountPoint ?? 'another place'} by process ${process.pid}.`,
@@ -258,15 +238,15 @@ export class ServedStore implements ControlledStore, StoreMounts {
   // ── What commands ask ────────────────────────────────────────────────────────────────────────────────────────────────
 
   status(): MountStatus {
-    const mounts = [...this.#mounts.values()];
-    return serviceStatus(this.#store, mounts, this.#deaths, this.#startedAt);
+    return serviceStatus(this.#store, [...this.#mounts.values()], this.#deaths, this.#startedAt);
   }
 
-  commandSurroundings(mountPoint: string): CommandSurroundings {
+  commandSurroundings({ mountPoint, device }: Pick<RunRequest, 'mountPoint' | 'device'>): CommandSurroundings {
     const { store, log } = this.#store;
-    const shown = [...this.#mounts.values()].find(({ description }) => description.mountPoint === mountPoint)?.dataset;
-    const { catalog } = store.state;
-    const volume = shown === undefined ? store.main.state.dataset : catalog.require(shown.volume);
+    const mount = [...this.#mounts.values()].find((candidate) => candidate.isMeant(mountPoint, device));
+    if (mount === undefined && mountPoint !== '')
+      throw new MountError('not-mounted', `${mountPoint} shows another store.`);
+    const volume = mount === undefined ? store.main.state.dataset : store.state.catalog.require(mount.dataset.volume);
     return { store, log, volume, datasets: new Datasets(store), mounts: this };
   }
 
@@ -305,6 +285,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   /** Ends the service in this process, for another to go on with it. Programs that use the mounts wait meanwhile. */
   restart(): void {
     if (this.#isEnding) return;
+    if (!this.#keeper.isThere) throw unsupervised(this.#store.path);
     this.#isRestarting = true;
     this.#store.log.info({}, 'restarting');
     for (const mount of this.#mounts.values()) void mount.stopServing();
@@ -325,7 +306,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
   }
 
   get #isUnused(): boolean {
-    return this.#mounts.size === 0 && this.#mounting.length === 0;
+    return this.#mounts.size === 0 && this.#beginning.count === 0;
   }
 
   #endIfUnused(): void {
@@ -376,7 +357,7 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   /** Ephemeral clones go that are not mounted any more. */
   #discardEphemeral(): Promise<void> {
-    return discardEphemeral(this.#store.store, ({ id }) => this.#isMounting(id) || this.#mountOf(id) !== undefined);
+    return discardEphemeral(this.#store.store, ({ id }) => this.#beginning.has(id) || this.#mountOf(id) !== undefined);
   }
 
   async #finish(): Promise<ServiceEnd> {
@@ -398,3 +379,10 @@ export class ServedStore implements ControlledStore, StoreMounts {
     return failure === '' ? { outcome: 'clean' } : { outcome: 'failed', error: failure };
   }
 }
+
+const unsupervised = (store: string): MountError =>
+  new MountError(
+    'not-restartable',
+    'The process that would start another one has been killed.',
+    `Unmount, and mount again: razorfs umount ${store}`,
+  );

@@ -4,7 +4,7 @@
  */
 import { FuseError } from '../fuse/fuse-error.js';
 import { unmount as fuseUnmount } from '../fuse/unmount.js';
-import { ControlClient, type DaemonEnd } from './control-client.js';
+import { type AnsweringDaemon, ControlClient, type DaemonEnd } from './control-client.js';
 import { livenessOf } from './liveness.js';
 import { MountError } from './mount-error.js';
 import { FILE_SYSTEM_TYPE, type MountEntry, mountAt } from './mount-table.js';
@@ -39,42 +39,48 @@ export async function unmount(target: string, lazy: boolean): Promise<UnmountRep
       `umount ${mountPoint}`,
     );
   }
-  const client = await clientOf(entry.source, lazy);
+  if (lazy) return unmountLazily(entry);
+  const daemon = await ControlClient.connectAnswering(entry.source);
   try {
-    return client === undefined ? unmountUnserved(entry, lazy) : await unmountServed(entry, client, lazy);
+    return daemon === undefined ? unmountUnserved(entry, false) : await unmountServed(entry, daemon);
   } finally {
-    client?.close();
+    daemon?.client.close();
   }
 }
 
-/** Whoever wants to hear of the end needs a daemon that answers; a mount whose daemon is stuck can still be taken out of sight. */
-async function clientOf(store: string, lazy: boolean): Promise<ControlClient | undefined> {
-  return lazy ? ControlClient.connect(store) : (await ControlClient.connectAnswering(store))?.client;
+/** A mount whose daemon is stuck can be taken out of sight, too. */
+async function unmountLazily(entry: MountEntry): Promise<UnmountReport> {
+  const client = await ControlClient.connect(entry.source);
+  client?.close();
+  if (client === undefined) return unmountUnserved(entry, true);
+  detach(entry.mountPoint, true);
+  return reportOf(entry, 'detached');
 }
 
-async function unmountServed(entry: MountEntry, client: ControlClient, lazy: boolean): Promise<UnmountReport> {
+async function unmountServed(entry: MountEntry, { client, status }: AnsweringDaemon): Promise<UnmountReport> {
   const { mountPoint, source: store } = entry;
+  // The daemon does not hear of the end of a bind mount, nor of one of a store that was there before its own.
+  const isKnown = status.mounts.some(
+    (mount) => mount.mountPoint === mountPoint && ['', entry.device].includes(mount.device),
+  );
   // Asked for first, so that it is not missed; nothing waits for it where unmounting is refused.
-  const unmounted = client.unmounted(mountPoint);
-  detach(mountPoint, lazy);
-  const report = { mountPoint, mountPoints: [mountPoint], store };
-  if (lazy) {
-    return { ...report, outcome: 'detached' };
-  }
+  const unmounted = isKnown ? client.unmounted(mountPoint) : undefined;
+  detach(mountPoint, false);
   const end = await unmounted;
-  if (end.outcome === 'left') {
-    return { ...report, outcome: 'left' };
-  }
+  if (end === undefined || end.outcome === 'left') return reportOf(entry, 'left');
   checkEnd(end, store);
-  return { ...report, outcome: 'clean' };
+  return reportOf(entry, 'clean');
+}
+
+function reportOf({ mountPoint, source: store }: MountEntry, outcome: UnmountReport['outcome']): UnmountReport {
+  return { mountPoint, mountPoints: [mountPoint], store, outcome };
 }
 
 /** A mount whose daemon does not listen: it has died, or the mount was made under another source name. */
 function unmountUnserved(entry: MountEntry, lazy: boolean): UnmountReport {
   const dead = livenessOf(entry.mountPoint) === 'dead';
   detach(entry.mountPoint, lazy || dead);
-  const { mountPoint, source: store } = entry;
-  return { mountPoint, mountPoints: [mountPoint], store, outcome: dead ? 'cleared' : 'detached' };
+  return reportOf(entry, dead ? 'cleared' : 'detached');
 }
 
 /** A daemon can be without a mount: after a lazy unmount, while its last user is still there. */

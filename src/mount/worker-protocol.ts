@@ -30,6 +30,18 @@ export interface InheritedStore {
   readonly deaths: Deaths;
 }
 
+/** Keeps the descriptors that must outlive this process. */
+export interface DescriptorKeeper {
+  /** Whether somebody would start another process in the place of this one. */
+  readonly isThere: boolean;
+  keepLock(fd: number): Promise<void>;
+  keepMount(fd: number, mount: MountDescription): Promise<void>;
+  /** The kernel has been told of the tree that a mount shows now (MountDescription.view). */
+  noteView(id: number, view: number): void;
+  /** The mount has ended. */
+  dropMount(id: number): void;
+}
+
 /** The supervisor's only message. */
 export interface WorkerRequest {
   /** The first mount, for which the store was opened. */

@@ -5,8 +5,8 @@
 import { errnoName, sendFileDescriptor } from '../native/addon.js';
 import { serialiseError } from './serialised-error.js';
 import { resume, serve } from './serve.js';
-import type { DescriptorKeeper, ServedStore } from './served-store.js';
-import type { WorkerMessage, WorkerRequest } from './worker-protocol.js';
+import type { ServedStore } from './served-store.js';
+import type { DescriptorKeeper, WorkerMessage, WorkerRequest } from './worker-protocol.js';
 
 function tell(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
@@ -27,8 +27,12 @@ class Supervision implements DescriptorKeeper {
     this.#socket = socket;
   }
 
+  get isThere(): boolean {
+    return process.connected;
+  }
+
   async #share(fd: number, message: WorkerMessage): Promise<void> {
-    if (!process.connected) return;
+    if (!this.isThere) return;
     const result = sendFileDescriptor(this.#socket, fd);
     if (result < 0) {
       throw new Error(`the supervisor cannot be given a descriptor: ${errnoName(result)}`);

@@ -73,8 +73,8 @@ export interface DiskFile {
   /**
    * Takes a range over from the same place in another file of this disk without copying: the two share the space until one of them
    * is written to (FICLONERANGE). Only whole blocks of the host before the other file's end can be had so: returns what of the range
-   * was taken, or an empty one at its end where the host has no such thing, or no room for it. The rest of the range may hold
-   * anything then. A clone is as durable as what is written: once this file is synced. Throws DiskError.
+   * was taken, or an empty one at its end where the host has no such thing, or no room for it, and where this file has space of its own
+   * in the range: what was set aside for writes stays set aside. The rest of the range may hold anything then. A clone is as durable as what is written: once this file is synced. Throws DiskError.
    */
   cloneFrom(source: DiskFile, range: FileBytes): FileBytes;
 
@@ -100,7 +100,10 @@ export interface DiskFile {
   /** Lets the host begin to write a range back, off the main thread: a later sync finds less to do. It promises nothing. */
   startWriteback(position: number, length: number): void;
 
-  /** Makes all written and mapped changes durable, off the main thread (fdatasync). */
+  /**
+   * Makes all written and mapped changes durable, off the main thread (fdatasync). Rejects when it fails, when another sync of the
+   * file does that overlaps with it, and ever after.
+   */
   sync(): Promise<void>;
   /** The same at once. */
   syncNow(): void;

@@ -4,7 +4,7 @@
  * Invariants:
  * - A descriptor is closed only after the last background call on it has ended, since its number may be given out again.
  * - An allocation that fails leaves the size as it was.
- * - A failing sync is reported once and never tried again here: the kernel has dropped the pages by then (fsync(2), NOTES).
+ * - A failing sync is never tried again: the kernel has dropped the pages by then (file-syncs.ts).
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -36,6 +36,7 @@ import {
   type OpenMode,
   type SendResult,
 } from './disk.js';
+import { FileSyncs } from './file-syncs.js';
 import { Reflinks } from './reflinks.js';
 
 /** fallocate(2), linux/falloc.h */
@@ -75,6 +76,7 @@ class HostDiskFile implements DiskFile {
   readonly path: string;
   readonly #writable: boolean;
   readonly #reflinks: Reflinks;
+  readonly #syncs = new FileSyncs();
   /** -1 once closed, so that later calls fail with EBADF. */
   #fd: number;
   #backgroundCalls = 0;
@@ -186,11 +188,15 @@ class HostDiskFile implements DiskFile {
   }
 
   async sync(): Promise<void> {
-    this.#checked('fdatasync', await this.#inBackground(fdatasyncInBackground(this.#fd)));
+    const sync = (): Promise<number> => this.#inBackground(fdatasyncInBackground(this.#fd));
+    this.#checked('fdatasync', await this.#syncs.inBackground(sync));
   }
 
   syncNow(): void {
-    this.#checked('fdatasync', fdatasync(this.#fd));
+    this.#checked(
+      'fdatasync',
+      this.#syncs.atOnce(() => fdatasync(this.#fd)),
+    );
   }
 
   close(): void {

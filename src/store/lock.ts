@@ -3,8 +3,10 @@
  *
  * Invariants:
  * - Only the flock says whether the store is in use; the content is for people, and may be left over from a dead process.
- * - The file is never removed: a second process could then lock a new file of the same name.
+ * - The file is removed only with the store, by who has the lock; a lock on a file that was removed meanwhile does not count, since a
+ *   second process could lock a new one of the same name.
  * - The kernel releases the lock when the last process that has the descriptor dies, in whatever way.
+ * - What is locked is a directory, not a path: it may be moved meanwhile, and another store made in its place.
  */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
@@ -34,15 +36,31 @@ export interface LockHolder {
 /** `holder` is undefined while a process that has the lock has not yet written its name. */
 export type LockState = { readonly held: false } | { readonly held: true; readonly holder: LockHolder | undefined };
 
+/** The open lock file of a store. */
+interface LockFile {
+  readonly descriptor: number;
+  readonly writable: boolean;
+  /** Of the directory that it is in. */
+  readonly directoryDescriptor: number;
+}
+
+/** proc_pid_fd(5) */
+const pathOf = (descriptor: number): string => `/proc/self/fd/${descriptor}`;
+
 /** The lock on a store that this process holds. */
 export class StoreLock {
   /** Inherited by a child process, it keeps the store locked until both have closed it. */
   readonly descriptor: number;
+  /** A path to the directory of the locked store, for this process, wherever that is moved. */
+  readonly directory: string;
   readonly #writable: boolean;
+  readonly #directoryDescriptor: number;
 
-  private constructor(descriptor: number, writable: boolean) {
+  private constructor({ descriptor, writable, directoryDescriptor }: LockFile) {
     this.descriptor = descriptor;
+    this.directory = pathOf(directoryDescriptor);
     this.#writable = writable;
+    this.#directoryDescriptor = directoryDescriptor;
   }
 
   /**
@@ -50,24 +68,35 @@ export class StoreLock {
    * program that does not mount.
    */
   static acquire(directory: string, command: string, mountPoint: string): StoreLock {
-    const { descriptor, writable } = openLockFile(directory);
-    for (let attempt = 1; !tryLockExclusive(descriptor); attempt++) {
-      if (attempt < ATTEMPTS) {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_INTERVAL_MS);
-        continue;
-      }
-      const holder = readHolder(descriptor);
-      fs.closeSync(descriptor);
-      throw inUse(directory, holder);
+    for (let attempt = 1; ; attempt++) {
+      const file = openLockFile(directory);
+      const isLocked = tryLockExclusive(file.descriptor);
+      if (isLocked && fs.fstatSync(file.descriptor).nlink > 0) return StoreLock.#of(file, command, mountPoint);
+      const holder = isLocked ? undefined : readHolder(file.descriptor);
+      closeLockFile(file);
+      if (attempt === ATTEMPTS) throw inUse(directory, holder);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_INTERVAL_MS);
     }
-    const lock = new StoreLock(descriptor, writable);
-    lock.#nameHolder(command, mountPoint);
-    return lock;
   }
 
-  /** Takes over a lock that another process has acquired and shares with this one through an inherited descriptor. */
+  /**
+   * Takes over a lock that another process has acquired and shares with this one through an inherited descriptor. Throws
+   * StoreError when its store is not to be found any more.
+   */
   static adopt(descriptor: number, command: string, mountPoint: string): StoreLock {
-    const lock = new StoreLock(descriptor, true);
+    const directory = path.dirname(fs.readlinkSync(pathOf(descriptor)));
+    const { descriptor: found, directoryDescriptor } = openLockFile(directory);
+    const [ours, theirs] = [fs.fstatSync(descriptor), fs.fstatSync(found)];
+    fs.closeSync(found);
+    if (ours.ino === theirs.ino && ours.dev === theirs.dev) {
+      return StoreLock.#of({ descriptor, writable: true, directoryDescriptor }, command, mountPoint);
+    }
+    fs.closeSync(directoryDescriptor);
+    throw new StoreError('not-a-store', `The store that was served at ${directory} is not there any more.`);
+  }
+
+  static #of(file: LockFile, command: string, mountPoint: string): StoreLock {
+    const lock = new StoreLock(file);
     lock.#nameHolder(command, mountPoint);
     return lock;
   }
@@ -82,6 +111,7 @@ export class StoreLock {
     this.#write('');
     unlock(this.descriptor);
     fs.closeSync(this.descriptor);
+    fs.closeSync(this.#directoryDescriptor);
   }
 
   #write(content: string): void {
@@ -114,19 +144,31 @@ export const lockState = (directory: string): LockState => {
   }
 };
 
-const openLockFile = (directory: string): { descriptor: number; writable: boolean } => {
-  const file = path.join(directory, LOCK_FILE);
+/** Throws StoreError. */
+function openLockFile(directory: string): LockFile {
+  let directoryDescriptor: number | undefined;
+  try {
+    directoryDescriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    return { ...openForLocking(path.join(pathOf(directoryDescriptor), LOCK_FILE)), directoryDescriptor };
+  } catch (error) {
+    if (directoryDescriptor !== undefined) fs.closeSync(directoryDescriptor);
+    throw unusable(directory, error);
+  }
+}
+
+function openForLocking(file: string): Omit<LockFile, 'directoryDescriptor'> {
   try {
     return { descriptor: fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600), writable: true };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EROFS') throw unusable(directory, error);
-  }
-  try {
+    if ((error as NodeJS.ErrnoException).code !== 'EROFS') throw error;
     return { descriptor: fs.openSync(file, 'r'), writable: false };
-  } catch (error) {
-    throw unusable(directory, error);
   }
-};
+}
+
+function closeLockFile({ descriptor, directoryDescriptor }: LockFile): void {
+  fs.closeSync(descriptor);
+  fs.closeSync(directoryDescriptor);
+}
 
 const readHolder = (descriptor: number): LockHolder | undefined => {
   const content = Buffer.alloc(HOLDER_BYTES_MAX);

@@ -6,10 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Dataset } from '../volume/dataset.js';
+import { GUID } from '../volume/datasets.js';
 import type { Store } from '../volume/store.js';
-
-/** The property in which a received snapshot keeps its identity. */
-export const GUID = 'guid';
 
 export const guidOf = (store: Store, snapshot: Dataset): string => guidIn(store.status().uuid, snapshot);
 

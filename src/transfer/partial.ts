@@ -73,13 +73,12 @@ export async function keepPoint(datasets: Datasets, volume: Dataset, point: Resu
   const earlier = datasets.snapshots(volume.name);
   if (pointOf(earlier.at(-1))?.count === point.count) return;
   await datasets.createSnapshot(volume.name, `at-${point.count}`, { [POINT]: point });
-  for (const snapshot of earlier) await datasets.destroy(snapshot);
+  await datasets.destroy(...earlier);
 }
 
 /** Takes a hidden volume away. */
 export async function discard(datasets: Datasets, volume: Dataset): Promise<void> {
-  for (const snapshot of datasets.snapshots(volume.name)) await datasets.destroy(snapshot);
-  await datasets.destroy(volume);
+  await datasets.destroy(...datasets.snapshots(volume.name), volume);
 }
 
 /** The unfinished reception of the same stream. */

@@ -7,15 +7,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../errors/store-error.js';
 import type { DatasetId } from '../store/units.js';
-import type { Dataset } from '../volume/dataset.js';
-import type { Datasets } from '../volume/datasets.js';
+import type { Dataset, PropertyValues } from '../volume/dataset.js';
+import { type Datasets, GUID, HOLDS } from '../volume/datasets.js';
 import { compareStates } from '../volume/diff.js';
 import { timestampOf } from '../volume/inode.js';
 import { PinnedTree } from '../volume/pinned-tree.js';
+import { MADE_BY } from '../volume/prune.js';
 import { Quotas } from '../volume/quotas.js';
 import type { Store } from '../volume/store.js';
 import { DATA_HEAD_BYTES, outlineAfter, type ResumePoint, type StreamBeginning } from './format.js';
-import { GUID, snapshotsWith } from './identity.js';
+import { snapshotsWith } from './identity.js';
 import {
   activeIn,
   discard,
@@ -296,7 +297,7 @@ class Reception {
         hidden,
         target,
         { name: this.#volumeName, properties: target?.properties ?? {} },
-        { name, properties: { ...properties, [GUID]: guid }, time: timestampOf(createdMs) },
+        { name, properties: { ...propertiesHere(properties), [GUID]: guid }, time: timestampOf(createdMs) },
       ),
     );
     if (target !== undefined) await this.#mounts.rolledBack(target.id, '');
@@ -332,6 +333,10 @@ class Reception {
     if (this.#hidden !== undefined) activeIn(this.#store).delete(this.#hidden.id);
   }
 }
+
+/** Whoever receives a snapshot wants it: it is not one to be pruned by itself, and whether it is held is decided here. */
+const propertiesHere = (sent: PropertyValues): PropertyValues =>
+  Object.fromEntries(Object.entries(sent).filter(([key]) => key !== MADE_BY && key !== HOLDS));
 
 /** What `razorfs send --resume` takes to go on; undefined where it would have to begin anew. */
 export function tokenOf(unfinished: Unfinished | undefined): string | undefined {

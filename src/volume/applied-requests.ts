@@ -3,10 +3,11 @@
  *
  * When a process that served a mount dies, the kernel sends the requests that had no reply again to its successor. Those that had
  * been applied must not be applied twice: their numbers are in the log, and with each checkpoint the latest are kept in the tree.
- * A request without a reply is among the latest: no client has more than one change waiting, and later ones wait with it.
+ * A request without a reply is among the latest: a client waits for one change at a time, and where changes are to be durable before
+ * they are answered, as many wait as there are clients. When what is sent again is applied again, as a WRITE is, it counts once more.
  */
 
-export const APPLIED_REQUESTS_KEPT = 256;
+export const APPLIED_REQUESTS_KEPT = 4096;
 
 export class AppliedRequests {
   readonly #numbers = new Float64Array(APPLIED_REQUESTS_KEPT);
@@ -27,8 +28,11 @@ export class AppliedRequests {
     this.#numbers.fill(0);
   }
 
-  /** All numbers, those of unused places being 0. */
-  get numbers(): Readonly<Float64Array> {
-    return this.#numbers;
+  /** All numbers, the latest last: whoever notes them in this order forgets the oldest first, too. */
+  all(): Float64Array {
+    const all = new Float64Array(APPLIED_REQUESTS_KEPT);
+    all.set(this.#numbers.subarray(this.#next));
+    all.set(this.#numbers.subarray(0, this.#next), APPLIED_REQUESTS_KEPT - this.#next);
+    return all.filter((number) => number !== 0);
   }
 }

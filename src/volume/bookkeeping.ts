@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { CorruptionError } from '../errors/corruption.js';
 import type { Arena } from '../store/arena.js';
 import { asBlobId, asPageNumber, type BlobId, type PageNumber } from '../store/units.js';
+import { APPLIED_REQUESTS_KEPT } from './applied-requests.js';
 import {
   ARENA_PACKS,
   ARENA_STRINGS,
@@ -31,6 +32,7 @@ import type { StoreState } from './state.js';
 /** Files deleted without a pause. */
 const DELETIONS_AT_ONCE = 32;
 const WORD = 0x1_0000_0000;
+const REQUEST_ITEMS_MAX = APPLIED_REQUESTS_KEPT / REQUESTS_PER_ITEM;
 
 /** What may be deleted from the disk once the checkpoint that was just begun is durable. */
 export interface Garbage {
@@ -90,7 +92,7 @@ export class Bookkeeping {
     const orphans = volumes.reduce((sum, volume) => sum + orphanChangesMax(volume), 0);
     const others = deadBlobs.length + this.#deletedBlobs.length + this.#segmentCount;
     const items = orphans + others + dying.length + pinned.length + this.#savedDying.size;
-    return 64 + volumes.length * 8 + Math.ceil(items / 8) + references.pagesMax;
+    return 64 + volumes.length * 8 + REQUEST_ITEMS_MAX + Math.ceil(items / 8) + references.pagesMax;
   }
 
   get #segmentCount(): number {
@@ -162,13 +164,19 @@ export class Bookkeeping {
   #saveRequests(): void {
     const { catalog, appliedRequests } = this.#state;
     const { tree } = catalog;
-    const { numbers } = appliedRequests;
-    for (let item = 0; item * REQUESTS_PER_ITEM < numbers.length; item++) {
+    const numbers = appliedRequests.all();
+    const items = Math.ceil(numbers.length / REQUESTS_PER_ITEM);
+    for (let item = 0; item < items; item++) {
       if (!tree.modify(VOLUME_OBJECT, KIND_REQUESTS, item)) {
         tree.insert(VOLUME_OBJECT, KIND_REQUESTS, item, REQUESTS_BYTES);
       }
       const first = item * REQUESTS_PER_ITEM;
-      for (let at = 0; at < REQUESTS_PER_ITEM; at++) writeU64(tree.words, tree.valueWord + at * 2, numbers[first + at]);
+      for (let at = 0; at < REQUESTS_PER_ITEM; at++) {
+        writeU64(tree.words, tree.valueWord + at * 2, numbers[first + at] ?? 0);
+      }
+    }
+    for (let item = items; tree.find(VOLUME_OBJECT, KIND_REQUESTS, item); item++) {
+      tree.remove(VOLUME_OBJECT, KIND_REQUESTS, item);
     }
   }
 

@@ -35,7 +35,8 @@ export class Checkpointer {
   readonly bookkeeping: Bookkeeping;
   #sequence: number;
   #running: Promise<void> | undefined;
-  #isWhole = true;
+  /** Why a checkpoint that was begun did not become durable. */
+  #failure: unknown;
 
   constructor(
     state: StoreState,
@@ -52,18 +53,19 @@ export class Checkpointer {
     this.bookkeeping = new Bookkeeping(state);
   }
 
-  /** False when a checkpoint was begun and failed: the next would write over the one in force. */
+  /** False when a checkpoint was begun and failed: there is no further one, which would write over the one in force. */
   get isWhole(): boolean {
-    return this.#isWhole;
+    return this.#failure === undefined;
   }
 
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
 
-  /** Takes a checkpoint, after the one that may be running. `clean`: the last one, at unmount. */
+  /** Takes a checkpoint, after the one that may be running; throws what that failed with. `clean`: the last one, at unmount. */
   async run(clean: boolean): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    if (this.#failure !== undefined) throw this.#failure;
     this.#running = this.#run(clean);
     try {
       await this.#running;
@@ -74,16 +76,23 @@ export class Checkpointer {
 
   async #run(clean: boolean): Promise<void> {
     const state = this.#begin(clean);
-    this.#isWhole = false;
+    try {
+      await this.#makeDurable(state);
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
+    this.#state.pages.finishCheckpoint(state.pages);
+    this.#log.recycle(state.superblock.lsn);
+    await this.bookkeeping.deleteGarbage(state.garbage);
+  }
+
+  async #makeDurable(state: CheckpointState): Promise<void> {
     const { blobs, strings, packs, pages } = this.#state;
     // The log too: the segment that the superblock will name must be there when recovery looks for it.
     await Promise.all([blobs.syncAll(), strings.arena.sync(), packs.arena.sync(), this.#log.sync()]);
     await pages.writeCheckpoint(state.pages);
     await this.#superblockFile.write(state.superblock);
-    this.#isWhole = true;
-    pages.finishCheckpoint(state.pages);
-    this.#log.recycle(state.superblock.lsn);
-    await this.bookkeeping.deleteGarbage(state.garbage);
   }
 
   #begin(clean: boolean): CheckpointState {

@@ -16,6 +16,7 @@
  * - A failed sync is never retried as if nothing had happened (the kernel drops what it could not write): the volume fails.
  */
 import type { BlobStore } from '../blobs/blob-store.js';
+import { EIO } from '../errors/errno.js';
 import { DiskError } from '../store/disk.js';
 import type { BlobId } from '../store/units.js';
 import type { Log } from '../wal/log.js';
@@ -27,6 +28,14 @@ const AT_ONCE_BYTES_MAX = 512 * 1024;
 const AT_ONCE_MS_MAX = 4;
 /** … and is not asked for another one within so many commits. */
 const SLOW_COMMITS = 64;
+
+/** What commits need of the store. */
+export interface CommittedStore {
+  /** Nothing has failed so far. */
+  readonly isWritable: boolean;
+  append(operation: Operation): void;
+  fail(error: unknown): void;
+}
 
 class Batch {
   all = false;
@@ -48,8 +57,7 @@ class Batch {
 export class Committer {
   readonly #log: Log;
   readonly #blobs: BlobStore;
-  readonly #append: (operation: Operation) => void;
-  readonly #fail: (error: unknown) => void;
+  readonly #store: CommittedStore;
   #next: Batch | undefined;
   #running = false;
   /** Blobs that must be durable before the records which name them count. */
@@ -62,11 +70,10 @@ export class Committer {
   #barriersUnderway: ReadonlySet<BlobId> = new Set();
   #barrierOnAllUnderway = false;
 
-  constructor(log: Log, blobs: BlobStore, append: (operation: Operation) => void, fail: (error: unknown) => void) {
+  constructor(log: Log, blobs: BlobStore, store: CommittedStore) {
     this.#log = log;
     this.#blobs = blobs;
-    this.#append = append;
-    this.#fail = fail;
+    this.#store = store;
   }
 
   /** A record that was logged counts after a loss of power only when this blob, or every blob, is durable. */
@@ -106,7 +113,7 @@ export class Committer {
     try {
       this.commitNow(asked);
     } catch (error) {
-      if (!isLackOfLogSpace(error)) this.#fail(error);
+      if (!isLackOfLogSpace(error)) this.#store.fail(error);
       throw error;
     }
     if (performance.now() - startedMs > AT_ONCE_MS_MAX) this.#slowCommits = SLOW_COMMITS;
@@ -120,8 +127,8 @@ export class Committer {
     const named = [...this.#barriers, ...this.#barriersUnderway];
     const blobs = [...new Set([...(isOnAll ? this.#blobs.unsynced() : named), ...others])];
     for (const blob of blobs) this.#blobs.syncNow(blob);
-    if (isOnAll) this.#append({ type: 'synced', before, blobs: 'all' });
-    else if (named.length > 0) this.#append({ type: 'synced', before, blobs });
+    if (isOnAll) this.#store.append({ type: 'synced', before, blobs: 'all' });
+    else if (named.length > 0) this.#store.append({ type: 'synced', before, blobs });
     this.#barriers.clear();
     this.#barrierOnAll = false;
     this.#log.syncNow();
@@ -132,14 +139,21 @@ export class Committer {
       const batch = this.#next;
       this.#next = undefined;
       try {
+        this.#assertSound();
         await this.#commit(batch);
+        this.#assertSound();
         batch.resolve();
       } catch (error) {
-        if (!isLackOfLogSpace(error)) this.#fail(error);
+        if (!isLackOfLogSpace(error)) this.#store.fail(error);
         batch.reject(error);
       }
     }
     this.#running = false;
+  }
+
+  /** What has failed, here or elsewhere, may be what a commit is about, and a file that is synced again then tells nothing of it. */
+  #assertSound(): void {
+    if (!this.#store.isWritable) throw EIO;
   }
 
   async #commit(batch: Batch): Promise<void> {
@@ -157,7 +171,7 @@ export class Committer {
     if (isOnAll || barriers.size > 0) {
       await data;
       try {
-        this.#append({ type: 'synced', before, blobs: all ? 'all' : [...new Set([...blobs, ...barriers])] });
+        this.#store.append({ type: 'synced', before, blobs: all ? 'all' : [...new Set([...blobs, ...barriers])] });
       } catch (error) {
         for (const blob of barriers) this.#barriers.add(blob);
         this.#barrierOnAll ||= isOnAll;

@@ -30,6 +30,8 @@ const COPIED_MAX = 4096;
 const SURVEYED_MAX = 16_384;
 /** The property with the reasons why a snapshot must stay. */
 export const HOLDS = 'holds';
+/** The property in which a received snapshot keeps the identity that it came with (transfer/identity.ts). */
+export const GUID = 'guid';
 
 export interface RollbackOptions {
   /** The name of the snapshot that keeps the replaced state; undefined to give that state up. */
@@ -152,13 +154,9 @@ export class Datasets {
     return name;
   }
 
-  #isThere({ id }: Dataset): boolean {
-    return this.#store.state.catalog.get(id) !== undefined;
-  }
-
   /** Refuses a dataset that has been destroyed since somebody looked it up: what is logged about it could not be replayed. */
   #checkIsThere(dataset: Dataset): void {
-    if (!this.#isThere(dataset)) throw gone(dataset);
+    if (this.#store.state.catalog.get(dataset.id) === undefined) throw gone(dataset);
   }
 
   #nextId(): DatasetId {
@@ -179,17 +177,17 @@ export class Datasets {
   // ── Changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Destroys a snapshot, or a volume without snapshots, which must not be mounted. Its space is given back in the background. One that
-   * another command has destroyed since it was looked up is as it should be.
+   * Destroys snapshots, and volumes after their last snapshots: all of these, or, when one is refused, none. They must not be mounted.
+   * Nobody can come in between, to hold or mount one. Their space is given back in the background.
    */
-  async destroy(dataset: Dataset): Promise<void> {
-    if (!this.#isThere(dataset)) {
-      await this.#store.commit('all');
-      return;
+  async destroy(...datasets: readonly Dataset[]): Promise<void> {
+    for (const dataset of datasets) {
+      this.#checkIsThere(dataset);
+      if (dataset.type === 'volume') this.#checkDestroyable(dataset, datasets);
+      else this.#checkUnused(dataset);
     }
-    if (dataset.type === 'volume') this.checkDestroyable(dataset, []);
-    else this.checkUnused(dataset);
-    await this.#perform({ type: 'destroy', id: dataset.id });
+    for (const { id } of datasets) this.#store.perform(id, { type: 'destroy', id }, 0);
+    if (datasets.length > 0) await this.#store.commit('all');
   }
 
   #checkNotMounted(dataset: Dataset): void {
@@ -203,7 +201,7 @@ export class Datasets {
   }
 
   /** Refuses a snapshot that must not be destroyed. */
-  checkUnused(snapshot: Dataset): void {
+  #checkUnused(snapshot: Dataset): void {
     this.#checkNotMounted(snapshot);
     const holds = holdsOf(snapshot);
     if (holds.length === 0) return;
@@ -214,15 +212,14 @@ export class Datasets {
     );
   }
 
-  /** Refuses a volume that cannot be destroyed once these snapshots of it have been. */
-  checkDestroyable(volume: Dataset, snapshots: readonly Dataset[]): void {
+  /** Refuses a volume that cannot be destroyed once these have been. */
+  #checkDestroyable(volume: Dataset, destroyed: readonly Dataset[]): void {
     const { id, name } = volume;
     if (name === MAIN_NAME) {
       throw new StoreError('in-use', `The volume "${MAIN_NAME}" is part of every store.`, 'Destroy the store instead.');
     }
     this.#checkNotMounted(volume);
-    for (const snapshot of snapshots) this.checkUnused(snapshot);
-    const left = this.#store.state.catalog.snapshots(id).filter((snapshot) => !snapshots.includes(snapshot));
+    const left = this.#store.state.catalog.snapshots(id).filter((snapshot) => !destroyed.includes(snapshot));
     if (left.length > 0) {
       throw new StoreError('in-use', `The volume "${name}" has snapshots: ${left.length}.`, 'Destroy them first.');
     }
@@ -244,6 +241,7 @@ export class Datasets {
 
   /** Sets properties; those that are undefined go. */
   async setProperties(dataset: Dataset, changes: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#checkIsThere(dataset);
     const merged = Object.entries({ ...dataset.properties, ...changes }).filter(([, value]) => value !== undefined);
     const properties = Object.fromEntries(merged);
     checkProperties(properties);
@@ -308,8 +306,8 @@ export class Datasets {
     volume: AdoptedVolume,
     snapshot: AdoptedSnapshot,
   ): Promise<Dataset> {
-    for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
     const { id } = into ?? from;
+    for (const dataset of [from, into ?? from]) this.#checkIsThere(dataset);
     if (into === undefined) this.#newVolume(volume.name);
     checkProperties(snapshot.properties);
     this.#newSnapshot(id, snapshot.name);
@@ -332,6 +330,8 @@ export function holdsOf(dataset: Dataset): readonly string[] {
   const holds = dataset.properties[HOLDS];
   return Array.isArray(holds) ? holds.filter((tag) => typeof tag === 'string') : [];
 }
+
+export const isReceived = ({ properties }: Dataset): boolean => typeof properties[GUID] === 'string';
 
 function checkName(what: DatasetType, name: string): void {
   if (isDatasetName(name)) return;

@@ -11,6 +11,7 @@ import { asIno, type Ino, ROOT_INO } from '../store/units.js';
 import { Tree } from '../tree/tree.js';
 import { Inode } from './inode.js';
 import { KIND_DIRENT, readU64 } from './items.js';
+import { isDirectory } from './mode.js';
 import type { VolumeState } from './state.js';
 
 /** Where a name of an inode is. */
@@ -82,6 +83,42 @@ export class TreeNames {
       if (!child.load(this.#state.tree, ino)) continue;
       if (child.parent !== parent || child.nameMinor !== minor) found.set(ino, { parent, minor });
       if (++count % ENTRIES_AT_ONCE === 0) await setImmediate();
+    }
+    return found;
+  }
+
+  /** Paths of the files with several names that have one at a path or below it, which is looked through. */
+  async severalBelow(path: Buffer): Promise<ReadonlyMap<Ino, Buffer>> {
+    const found = new Map<Ino, Buffer>();
+    const root = this.#inoAt(path);
+    const waiting = root === undefined ? [] : [{ ino: root, path }];
+    let count = 0;
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const inode = this.live(at.ino);
+      if (++count % ENTRIES_AT_ONCE === 0) await setImmediate();
+      if (inode === undefined) continue;
+      if (isDirectory(inode.mode)) waiting.push(...this.#entriesOf(at.ino, at.path));
+      else if (inode.nlink > 1 && !found.has(at.ino)) found.set(at.ino, at.path);
+    }
+    return found;
+  }
+
+  #inoAt(path: Buffer): Ino | undefined {
+    let at: Ino | undefined = ROOT_INO;
+    for (const name of path.length === 0 ? [] : path.toString('latin1').split('/')) {
+      at = at === undefined ? undefined : this.child(at, Buffer.from(name, 'latin1'));
+    }
+    return at;
+  }
+
+  #entriesOf(directory: Ino, path: Buffer): { readonly ino: Ino; readonly path: Buffer }[] {
+    const { tree, strings, entries } = this.#state;
+    const found: { readonly ino: Ino; readonly path: Buffer }[] = [];
+    for (let more = tree.seek(directory, KIND_DIRENT, 0); more; more = tree.next()) {
+      if (!tree.isAt(directory, KIND_DIRENT)) break;
+      const name = strings.get(entries.nameAddress());
+      const ino = asIno(readU64(tree.words, tree.valueWord));
+      found.push({ ino, path: path.length === 0 ? Buffer.from(name) : Buffer.concat([path, SLASH, name]) });
     }
     return found;
   }

@@ -95,8 +95,11 @@ class Comparison {
     }
     const replaced = await this.#inSamePlace(this.#after, this.#before, directory, name);
     if (replaced === undefined) return this.#change('added', this.#after, place, undefined, inode);
-    if (!isSameType(replaced, inode)) return this.#change('retyped', this.#after, place, replaced, inode);
-    return this.#compared(place, place, replaced, inode, true, true);
+    if (isSameType(replaced.inode, inode))
+      return this.#compared(replaced.place, place, replaced.inode, inode, true, true);
+    const change = await this.#change('retyped', this.#after, place, replaced.inode, inode);
+    const was = await this.#before.names.path(replaced.place);
+    return was.equals(change.path) ? change : { ...change, pathBefore: was };
   }
 
   async #change(
@@ -117,11 +120,17 @@ class Comparison {
   }
 
   /** What has the same path in the other state, if that is an inode which this state has not. */
-  async #inSamePlace(side: Side, other: Side, directory: Ino, name: Uint8Array): Promise<Inode | undefined> {
+  async #inSamePlace(
+    side: Side,
+    other: Side,
+    directory: Ino,
+    name: Uint8Array,
+  ): Promise<{ readonly inode: Inode; readonly place: NamePlace } | undefined> {
     const parent = await this.#counterpart(side, other, directory);
     const ino = parent === undefined ? undefined : other.names.child(parent, name);
-    if (ino === undefined || side.names.live(ino) !== undefined) return undefined;
-    return other.names.live(ino);
+    if (parent === undefined || ino === undefined || side.names.live(ino) !== undefined) return undefined;
+    const inode = other.names.live(ino);
+    return inode === undefined ? undefined : { inode, place: { parent, name } };
   }
 
   /** The directory that a directory is in the other state: itself, or what is new in its place. */
@@ -134,7 +143,7 @@ class Comparison {
     let found: Inode | undefined;
     if (inode !== undefined) {
       const { parent, name } = await side.names.place(inode);
-      found = await this.#inSamePlace(side, other, parent, name);
+      found = (await this.#inSamePlace(side, other, parent, name))?.inode;
     }
     const ino = found !== undefined && isDirectory(found.mode) ? found.ino : undefined;
     side.counterparts.set(directory, ino);
@@ -171,11 +180,13 @@ class Comparison {
     const isRenamed = before.ino === after.ino && !hasSeveralNames(before, after) && (await this.#isMoved(old, now));
     if (!isRenamed && aspects.length === 0) return undefined;
     const path = await this.#after.names.path(now);
-    const was = before.ino === after.ino && before.ino !== 0 ? await this.#before.names.path(old) : path;
+    const was = await this.#before.names.path(old);
+    // Of a file with several names, the one before may be any of them.
+    const isOpen = before.ino === after.ino && hasSeveralNames(before, after);
     return {
       type: isRenamed ? 'renamed' : 'modified',
       path,
-      pathBefore: hasSeveralNames(before, after) || path.equals(was) ? undefined : was,
+      pathBefore: isOpen || path.equals(was) ? undefined : was,
       before: summaryOf(before),
       after: summaryOf(after),
       aspects,
@@ -197,6 +208,29 @@ function isWithin(path: Uint8Array | undefined, root: Uint8Array): boolean {
   return root.length === 0 || path.length === root.length || path[root.length] === SLASH;
 }
 
+/** What is at a path, before or after, and below it. */
+class PathFilter {
+  readonly #path: Buffer;
+  readonly #names: TreeNames;
+  #several: ReadonlyMap<Ino, Buffer> | undefined;
+
+  /** `names`: of the later state. */
+  constructor(path: Uint8Array, names: TreeNames) {
+    this.#path = Buffer.from(path);
+    this.#names = names;
+  }
+
+  /** A change if it belongs here; that of a file with several names, by the one that is here. */
+  async of(change: FileChange): Promise<FileChange | undefined> {
+    const { type, path, pathBefore, after } = change;
+    if (isWithin(path, this.#path) || isWithin(pathBefore, this.#path)) return change;
+    if (type !== 'modified' || after === undefined || after.links < 2) return undefined;
+    this.#several ??= await this.#names.severalBelow(this.#path);
+    const found = this.#several.get(after.ino);
+    return found === undefined ? undefined : { ...change, path: found };
+  }
+}
+
 /** Compares two states of one store, which stay pinned meanwhile. Throws CorruptionError and DiskError. */
 export async function* compareStates(
   before: PinnedTree,
@@ -205,11 +239,12 @@ export async function* compareStates(
 ): AsyncGenerator<FileChange, void, undefined> {
   const { state } = after.volume;
   const comparison = new Comparison(before, after);
+  const filter = options.path === undefined ? undefined : new PathFilter(options.path, new TreeNames(state));
   const slice = new Slice();
   for (const difference of differencesByInode(state, treeDifferences(state.pages, before.root, after.root))) {
     for await (const change of comparison.changes(difference)) {
-      const { path } = options;
-      if (path === undefined || isWithin(change.path, path) || isWithin(change.pathBefore, path)) yield change;
+      const wanted = filter === undefined ? change : await filter.of(change);
+      if (wanted !== undefined) yield wanted;
     }
     if (slice.isOver) await slice.next();
   }

@@ -1,13 +1,16 @@
 /**
- * What a store needs before it can be served: its items in memory, its log applied, and a catalog if it has none.
+ * What a store needs before it can be served: its items in memory, its log applied, a catalog if it has none, and a new log.
  */
 import { CorruptionError } from '../errors/corruption.js';
 import { FORMAT_WITHOUT_CATALOG, type Superblock } from '../store/superblock.js';
-import { MAIN_VOLUME } from '../store/units.js';
+import { type Lsn, MAIN_VOLUME } from '../store/units.js';
 import type { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
 import type { StoreApplier } from './apply/store-applier.js';
 import type { Bookkeeping } from './bookkeeping.js';
+import type { Checkpointer } from './checkpoint.js';
+import { isLackOfSpace } from './maintenance.js';
+import type { RecoveryReport, StoreOptions } from './options.js';
 import { loadOrphans } from './orphans.js';
 import { type ReplayResult, replay } from './recovery.js';
 import type { StoreState } from './state.js';
@@ -15,22 +18,42 @@ import type { StoreState } from './state.js';
 /** Pages of nodes.dat for which a catalog taken from a store of format 1 may have an item, at the most. */
 const PAGES_PER_CATALOG_PAGE = 1024;
 
-/** `bootId`: of this host, 32 hexadecimal digits. Throws CorruptionError, DiskError. */
+/**
+ * `bootId`: of this host, 32 hexadecimal digits. `logEnd`: see StoreOptions. Throws UnappliedChange, CorruptionError, DiskError.
+ */
 export function bringUpToDate(
   superblock: Superblock,
   state: StoreState,
   applier: StoreApplier,
   log: Log,
   bookkeeping: Bookkeeping,
-  bootId: string,
-): ReplayResult & { readonly powerLoss: boolean } {
+  { bootId, logEnd }: Pick<StoreOptions, 'bootId' | 'logEnd'>,
+): ReplayResult & Pick<RecoveryReport, 'powerLoss' | 'givenUp'> {
   if (superblock.version === FORMAT_WITHOUT_CATALOG) addCatalog(state, bookkeeping);
   else bookkeeping.load();
   checkWhatIsFound(superblock, state, log);
   const { clean, lsn } = superblock;
   const powerLoss = !clean && superblock.bootId !== bootId;
-  const replayed = clean ? { operations: 0, filesClamped: 0, end: lsn } : replay(state, applier, log, lsn, powerLoss);
-  return { ...replayed, powerLoss };
+  if (clean) return { operationsReplayed: 0, filesClamped: 0, end: lsn, powerLoss };
+  const replayed = replay(state, applier, log, lsn, logEnd?.lsn ?? Number.POSITIVE_INFINITY, powerLoss);
+  return { ...replayed, powerLoss, ...(logEnd === undefined ? {} : { givenUp: logEnd.reason }) };
+}
+
+/**
+ * Begins a new stretch of a log that ends at `end`. What it has from `needed` on must stay until the next checkpoint; undefined where
+ * nothing must. On a full disk the old log has the only space that there is for a new one: then what was recovered is made durable
+ * first. Throws DiskError.
+ */
+export async function startLog(log: Log, checkpointer: Checkpointer, end: Lsn, needed: Lsn | undefined): Promise<void> {
+  const lsn = log.firstUnusedLsn(end);
+  try {
+    log.startAt(lsn, needed ?? lsn);
+  } catch (error) {
+    if (!isLackOfSpace(error) || needed === undefined) throw error;
+    // A clean one: it names the log that is yet to be begun, and nobody looks for that.
+    await checkpointer.run(true);
+    log.startAt(lsn, lsn);
+  }
 }
 
 /** A store of format 1 gets the catalog that its state was opened with; the first checkpoint makes it a store of this format. */

@@ -1,6 +1,7 @@
 /**
  * How a store is opened, and what it reports of itself.
  */
+import type { Lsn } from '../store/units.js';
 
 /**
  * When work becomes durable without being asked for. `sync`: before each operation returns. `interval`: every commit interval.
@@ -21,6 +22,11 @@ export interface StoreLog {
   error(details: object, message: string): void;
 }
 
+export interface LogEnd {
+  readonly lsn: Lsn;
+  readonly reason: string;
+}
+
 export interface StoreOptions {
   readonly durability: Durability;
   /** Milliseconds, at least 1. */
@@ -34,6 +40,8 @@ export interface StoreOptions {
   readonly resume?: boolean;
   /** The host's boot id (/proc/sys/kernel/random/boot_id): tells a crash of the process from a loss of power. */
   readonly bootId: string;
+  /** Where the log is taken to end, and why (open-store.ts). */
+  readonly logEnd?: LogEnd;
   readonly log: StoreLog;
   /** The present, in milliseconds since 1970 with fractions. Tests inject it. */
   readonly now: () => number;
@@ -50,6 +58,8 @@ export interface RecoveryReport {
   readonly orphansReclaimed: number;
   /** Files cut back to the data that had reached the disk. */
   readonly filesClamped: number;
+  /** The damage that the last change in the log met, which was given up. */
+  readonly givenUp?: string;
   readonly milliseconds: number;
 }
 

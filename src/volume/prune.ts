@@ -5,7 +5,7 @@
  * interval, kept by a reset or a rollback) are pruned by themselves too.
  */
 import type { Dataset } from './dataset.js';
-import { type Datasets, holdsOf } from './datasets.js';
+import { type Datasets, holdsOf, isReceived } from './datasets.js';
 import { RETENTION_PROPERTY } from './properties.js';
 import { judge, parseRetention, type Retention } from './retention.js';
 
@@ -38,28 +38,25 @@ export function planPrune(
   nowMs: number,
   onlyAutomatic: boolean,
 ): PruneVerdict[] {
-  const snapshots = datasets.snapshots(volume.name).filter((snapshot) => !onlyAutomatic || isAutomatic(snapshot));
-  return judge(snapshots, rule, nowMs).map(({ snapshot, keptBy }) => {
-    return { snapshot, keptBy: [...keptWhateverTheRule(datasets, snapshot), ...keptBy] };
+  const judged = datasets
+    .snapshots(volume.name)
+    .filter((snapshot) => !onlyAutomatic || isAutomatic(snapshot))
+    .map((snapshot) => ({ snapshot, createdMs: snapshot.createdMs, isReceived: isReceived(snapshot) }));
+  return judge(judged, rule, nowMs).map(({ snapshot: { snapshot }, keptBy }) => {
+    const always = [
+      ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
+      ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
+      ...(datasets.isMounted(snapshot) ? ['mounted'] : []),
+    ];
+    return { snapshot, keptBy: [...always, ...keptBy] };
   });
 }
 
-const keptWhateverTheRule = (datasets: Datasets, snapshot: Dataset): readonly string[] => [
-  ...(snapshot.name === BLANK_NAME ? ['blank'] : []),
-  ...(holdsOf(snapshot).length > 0 ? ['held'] : []),
-  ...(datasets.isMounted(snapshot) ? ['mounted'] : []),
-];
-
-/** Destroys what nothing keeps. Returns the names. */
+/** Destroys what nothing keeps, all at once and right after it was judged. Returns the names. */
 export async function prune(datasets: Datasets, verdicts: readonly PruneVerdict[]): Promise<string[]> {
-  const destroyed: string[] = [];
-  for (const { snapshot, keptBy } of verdicts) {
-    // Looked at again: somebody may have come to use it while others were destroyed.
-    if (keptBy.length > 0 || keptWhateverTheRule(datasets, snapshot).length > 0) continue;
-    destroyed.push(snapshot.name);
-    await datasets.destroy(snapshot);
-  }
-  return destroyed;
+  const going = verdicts.filter(({ keptBy }) => keptBy.length === 0).map(({ snapshot }) => snapshot);
+  await datasets.destroy(...going);
+  return going.map(({ name }) => name);
 }
 
 /** Prunes the snapshots that nobody asked for, by the volume's rule, or by their age. Returns their names. */

@@ -13,6 +13,7 @@
  * never leads to half a file), the move of data from a pack or from another blob to a blob, and a snapshot, which waits for all. Everything from an uncovered barrier on was never
  * reported as durable, for a commit covers all barriers before it: cutting there leaves a prefix of the history.
  */
+import { CorruptionError } from '../errors/corruption.js';
 import { asLsn, type BlobId, type DatasetId, type Ino, type Lsn, NO_BLOB } from '../store/units.js';
 import type { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
@@ -26,7 +27,7 @@ import type { StoreState } from './state.js';
 import { Sweeper } from './sweeper.js';
 
 export interface ReplayResult {
-  readonly operations: number;
+  readonly operationsReplayed: number;
   readonly filesClamped: number;
   /** Where the log ended. */
   readonly end: Lsn;
@@ -112,19 +113,37 @@ class UnsyncedGrowth {
   }
 }
 
-/** Applies the log from an LSN on. */
+/** The last change in a log meets damage (open-store.ts). */
+export class UnappliedChange extends CorruptionError {
+  /** Of its record. */
+  readonly lsn: Lsn;
+
+  constructor(lsn: Lsn, { where, problem }: CorruptionError) {
+    super(where, problem);
+    this.lsn = lsn;
+  }
+}
+
+/** Whether no change is logged from an LSN on. */
+function isEnd(log: Log, lsn: Lsn): boolean {
+  for (const { type, fields } of log.records(lsn)) if (decodeOperation(type, fields).type !== 'synced') return false;
+  return true;
+}
+
+/** Applies the log from an LSN on, up to another. Throws UnappliedChange, CorruptionError, DiskError. */
 export function replay(
   state: StoreState,
   applier: StoreApplier,
   log: Log,
   from: Lsn,
+  upTo: number,
   powerLoss: boolean,
 ): ReplayResult {
-  const cut = powerLoss ? firstUncoveredBarrier(log, from) : Number.POSITIVE_INFINITY;
+  const cut = Math.min(upTo, powerLoss ? firstUncoveredBarrier(log, from) : Number.POSITIVE_INFINITY);
   const growth = new UnsyncedGrowth();
   const sweeper = new Sweeper(state, applier);
   const { blobs } = state;
-  let operations = 0;
+  let operationsReplayed = 0;
   let end = from;
   for (const record of log.records(from)) {
     end = record.end;
@@ -138,13 +157,18 @@ export function replay(
     reserveFor(state, record.dataset, operation, PAGES_PER_OPERATION);
     if (operation.type === 'writeBlob' || operation.type === 'branchBlob') blobs.ensure(operation.blob);
     if (isAboutBlob(operation)) blobs.adopt(operation.blob);
-    applier.apply(record.dataset, operation);
+    try {
+      applier.apply(record.dataset, operation);
+    } catch (error) {
+      if (!(error instanceof CorruptionError) || !isEnd(log, record.end)) throw error;
+      throw new UnappliedChange(record.lsn, error);
+    }
     state.appliedRequests.note(record.request);
-    if (operation.type !== 'synced') operations++;
+    if (operation.type !== 'synced') operationsReplayed++;
   }
   const filesClamped = powerLoss ? growth.clamp(state) : 0;
   if (powerLoss) blobs.removeFrom(state.counters.nextBlob);
-  return { operations, filesClamped, end: asLsn(end) };
+  return { operationsReplayed, filesClamped, end: asLsn(end) };
 }
 
 const isAboutBlob = (operation: Operation): operation is Extract<Operation, { readonly blob: BlobId }> =>

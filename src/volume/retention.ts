@@ -20,9 +20,9 @@ export interface Retention {
 
 /** A snapshot, as far as rules look at it. */
 export interface RetainedSnapshot {
-  readonly name: string;
   /** Milliseconds since 1970. */
   readonly createdMs: number;
+  readonly isReceived: boolean;
 }
 
 export interface Verdict<Snapshot extends RetainedSnapshot> {
@@ -65,30 +65,56 @@ function periodOf(period: Period, timeMs: number): number {
   }
 }
 
-/** Judges snapshots by a rule at a time, the newest first. A rule without any part keeps all. */
+/** When a snapshot counts as taken, in milliseconds since 1970. */
+interface Timed<Snapshot> {
+  readonly snapshot: Snapshot;
+  readonly timeMs: number;
+}
+
+/**
+ * The newest first. Clocks are wrong at times: one taken before the clock was set, as on machines that do not keep the time while they
+ * are off, counts as taken with the one before it. Those that were received have the times of another machine.
+ */
+function newestFirst<Snapshot extends RetainedSnapshot>(inOrder: readonly Snapshot[]): Timed<Snapshot>[] {
+  let latestMs = 0;
+  const timed = inOrder.map((snapshot) => {
+    const { createdMs, isReceived } = snapshot;
+    if (isReceived) return { snapshot, timeMs: createdMs };
+    latestMs = Math.max(latestMs, createdMs);
+    return { snapshot, timeMs: latestMs };
+  });
+  return timed.reverse();
+}
+
+/**
+ * Judges snapshots by a rule at a time. They are in the order in which they were taken; the newest comes first of what is returned. A rule
+ * without any part keeps all, and any rule those that the clock says are yet to come, in the place of no others.
+ */
 export function judge<Snapshot extends RetainedSnapshot>(
-  snapshots: readonly Snapshot[],
+  inOrder: readonly Snapshot[],
   rule: Retention,
   nowMs: number,
 ): Verdict<Snapshot>[] {
-  const newestFirst = [...snapshots].sort((a, b) => b.createdMs - a.createdMs || (a.name < b.name ? 1 : -1));
-  const keptBy = new Map<Snapshot, string[]>(newestFirst.map((snapshot) => [snapshot, []]));
+  const keptBy = new Map<Snapshot, string[]>(inOrder.map((snapshot) => [snapshot, []]));
   const keep = (snapshot: Snapshot, reason: string): void => void keptBy.get(snapshot)?.push(reason);
-  if (Object.keys(rule).length === 0) for (const snapshot of newestFirst) keep(snapshot, 'no rule');
-  for (const snapshot of newestFirst.slice(0, rule.last ?? 0)) keep(snapshot, 'last');
-  for (const snapshot of newestFirst) {
-    if (rule.withinMs !== undefined && nowMs - snapshot.createdMs <= rule.withinMs) keep(snapshot, 'within');
+  const isToCome = ({ createdMs }: Snapshot): boolean => createdMs > nowMs;
+  for (const snapshot of inOrder.filter(isToCome)) keep(snapshot, 'future');
+  const snapshots = newestFirst(inOrder.filter((snapshot) => !isToCome(snapshot)));
+  if (Object.keys(rule).length === 0) for (const { snapshot } of snapshots) keep(snapshot, 'no rule');
+  for (const { snapshot } of snapshots.slice(0, rule.last ?? 0)) keep(snapshot, 'last');
+  for (const { snapshot, timeMs } of snapshots) {
+    if (rule.withinMs !== undefined && nowMs - timeMs <= rule.withinMs) keep(snapshot, 'within');
   }
   for (const period of PERIODS) {
     const seen = new Set<number>();
-    for (const snapshot of newestFirst) {
-      const number = periodOf(period, snapshot.createdMs);
+    for (const { snapshot, timeMs } of snapshots) {
+      const number = periodOf(period, timeMs);
       if (seen.has(number) || seen.size >= (rule[period] ?? 0)) continue;
       seen.add(number);
       keep(snapshot, period);
     }
   }
-  return newestFirst.map((snapshot) => ({ snapshot, keptBy: keptBy.get(snapshot) ?? [] }));
+  return [...inOrder].reverse().map((snapshot) => ({ snapshot, keptBy: keptBy.get(snapshot) ?? [] }));
 }
 
 /** Reads `90s`, `24h`, `30d`, `8w` or `1y` as milliseconds; undefined when it is none of these. */

@@ -38,6 +38,12 @@ export interface Counters {
   nextDataset: DatasetId;
 }
 
+/** A volume or snapshot, and where it is mounted. */
+export interface MountedDataset {
+  readonly dataset: DatasetId;
+  readonly mountPoint: string;
+}
+
 /** What the volumes of a store have in common. */
 export class StoreState {
   readonly pages: PageStore;
@@ -62,8 +68,8 @@ export class StoreState {
    * be somebody: who serves the mount gives the file up when nobody has it open. Where nobody is told, it stays until the next mount.
    */
   onOrphan: ((volume: DatasetId, ino: Ino) => boolean) | undefined;
-  /** Where datasets are mounted: what is must not be destroyed. Kept by whoever serves the mounts. */
-  readonly mounted: { readonly dataset: DatasetId; readonly mountPoint: string }[] = [];
+  /** What is mounted, or just being mounted, must not be destroyed. Kept by whoever serves the mounts. */
+  readonly mounted: MountedDataset[] = [];
   readonly #volumes = new Map<DatasetId, VolumeState>();
 
   /** Opens the state as the checkpoint of a superblock left it. Throws CorruptionError, DiskError. */

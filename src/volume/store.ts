@@ -14,14 +14,15 @@ import { Log } from '../wal/log.js';
 import { PAGES_PER_OPERATION } from './apply/applier.js';
 import { StoreApplier } from './apply/store-applier.js';
 import { Checkpointer } from './checkpoint.js';
-import { Committer } from './committer.js';
+import { type CommittedStore, Committer } from './committer.js';
 import { Compactor } from './compaction.js';
 import { createStore } from './create.js';
 import { type Dataset, MAIN_NAME } from './dataset.js';
+import { checkDatasets } from './datasets-needed.js';
 import { figuresOf } from './figures.js';
 import { type Timestamp, timestampOf } from './inode.js';
 import { isLackOfSpace, type MaintainedStore, Maintenance } from './maintenance.js';
-import { bringUpToDate } from './opening.js';
+import { bringUpToDate, startLog } from './opening.js';
 import type { Operation } from './operation.js';
 import { encodedBytesMax, encodeOperation, operationCode } from './operation-codec.js';
 import { NO_RECOVERY, type RecoveryReport, type StoreOptions, type StoreStatus } from './options.js';
@@ -32,7 +33,7 @@ import { StoreState } from './state.js';
 import { Sweeper } from './sweeper.js';
 import { Volume } from './volume.js';
 
-export class Store implements MaintainedStore {
+export class Store implements MaintainedStore, CommittedStore {
   readonly #disk: Disk;
   readonly #options: StoreOptions;
   readonly #superblock: Superblock;
@@ -92,12 +93,7 @@ export class Store implements MaintainedStore {
     this.#log = Log.open(disk, uuid, geometry.logSegmentBytes, readOnly);
     this.#applier = new StoreApplier(this.state);
     this.sweeper = new Sweeper(this.state, this.#applier, this);
-    this.#committer = new Committer(
-      this.#log,
-      this.state.blobs,
-      (operation) => this.#append(MAIN_VOLUME, operation, 0),
-      (error) => this.fail(error),
-    );
+    this.#committer = new Committer(this.#log, this.state.blobs, this);
     if (readOnly) {
       this.#readOnlyReason = 'mounted read-only';
       this.#superblockFile = undefined;
@@ -117,25 +113,25 @@ export class Store implements MaintainedStore {
   /** Recovers, and begins a new stretch of the log. */
   async #start(): Promise<void> {
     const startedMs = performance.now();
-    const { lsn, clean } = this.#superblock;
+    const superblock = this.#superblock;
+    const { lsn, clean } = superblock;
     const checkpointer = this.#checkpointer;
     if (checkpointer === undefined) return;
     // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
     this.#superblockFile?.syncNow();
-    const { bookkeeping } = checkpointer;
-    const replayed = bringUpToDate(this.#superblock, this.state, this.#applier, this.#log, bookkeeping, this.#bootId);
-    const orphans = this.#options.resume === true ? 0 : this.#reclaimOrphans();
-    if (this.#options.resume !== true) this.state.appliedRequests.clear();
-    this.#log.startAt(this.#log.firstUnusedLsn(replayed.end), lsn);
+    const { state } = this;
+    const log = this.#log;
+    const { end, ...found } = bringUpToDate(superblock, state, this.#applier, log, checkpointer.bookkeeping, {
+      ...this.#options,
+      bootId: this.#bootId,
+    });
+    const isResumed = this.#options.resume === true;
+    const orphansReclaimed = isResumed ? 0 : this.#reclaimOrphans();
+    if (!isResumed) state.appliedRequests.clear();
+    await startLog(log, checkpointer, end, clean ? undefined : lsn);
     await checkpointer.run(false);
-    this.#recovery = {
-      clean,
-      powerLoss: replayed.powerLoss,
-      operationsReplayed: replayed.operations,
-      orphansReclaimed: orphans,
-      filesClamped: replayed.filesClamped,
-      milliseconds: performance.now() - startedMs,
-    };
+    const milliseconds = performance.now() - startedMs;
+    this.#recovery = { clean, ...found, orphansReclaimed, milliseconds };
     this.#maintenance = new Maintenance(
       this,
       this.#committer,
@@ -205,12 +201,13 @@ export class Store implements MaintainedStore {
   }
 
   /**
-   * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, and DiskError (ENOSPC)
-   * with nothing changed. Whatever is thrown between the record and the end of the operation fails the store: later records must not
+   * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, DiskError (ENOSPC), and
+   * StoreError for a volume or snapshot that has been destroyed, with nothing changed. Whatever is thrown between the record and the end of the operation fails the store: later records must not
    * follow one that was not applied.
    */
   perform(volume: DatasetId, operation: Operation, request: number, logged?: () => void): void {
     this.assertWritable();
+    checkDatasets(this.state.catalog, volume, operation);
     try {
       this.sweeper.sweepFor(volume, operation);
       reserveFor(this.state, volume, operation, PAGES_PER_OPERATION + pagesKept(operation));
@@ -247,6 +244,11 @@ export class Store implements MaintainedStore {
   /** The host has no space: a checkpoint begins, which gives back what was removed since the last one. */
   afterLackOfSpace(): void {
     this.#maintenance?.afterLackOfSpace();
+  }
+
+  /** Logs what commits say of themselves. */
+  append(operation: Operation): void {
+    this.#append(MAIN_VOLUME, operation, 0);
   }
 
   #append(volume: DatasetId, operation: Operation, request: number): void {
@@ -324,7 +326,11 @@ export class Store implements MaintainedStore {
     this.#closed = true;
     this.#maintenance?.stop();
     try {
-      if (this.isWritable) await this.#checkpointer?.run(false);
+      if (this.isWritable) {
+        // A checkpoint does not cut what was truncated.
+        await this.commit('all');
+        await this.#checkpointer?.run(false);
+      }
     } finally {
       this.#release();
     }

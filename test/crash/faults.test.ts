@@ -5,24 +5,27 @@ import t from 'tap';
 import { CorruptionError } from '../../src/errors/corruption.js';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
+import { FALLOC_FL_ZERO_RANGE } from '../../src/filesystem/operations.js';
 import { DiskError } from '../../src/store/disk.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 import { asIno, ROOT_INO } from '../../src/store/units.js';
 import { KEY_WORDS } from '../../src/tree/key.js';
 import { branchSlot, countOf, levelOf } from '../../src/tree/page.js';
+import { openStore } from '../../src/volume/open-store.js';
 import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
 import { newStore } from './campaign.js';
 import { checkRecovered } from './checker.js';
 import type { Step } from './model.js';
 import { Session } from './session.js';
-import type { DiskOperation, SimulatedDisk } from './simulated-disk.js';
-import { settle, volumeOptions } from './small-store.js';
+import { type DiskOperation, SimulatedDisk } from './simulated-disk.js';
+import { makeStore, settle, volumeOptions } from './small-store.js';
 import { structuralProblem } from './structure.js';
 
 t.setTimeout(200_000);
 
 const BOOT = '1'.repeat(32);
+const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 const STEPS: readonly Step[] = [
   { op: 'create', path: 'a' },
   { op: 'write', path: 'a', at: 0, length: 500 },
@@ -235,6 +238,35 @@ t.test('a damaged small file is an error for itself alone', async (t) => {
   await settle(disk, store.close());
 });
 
+t.test(
+  'a change of a damaged small file is refused before it is logged, and emptying or removing it is not',
+  async (t) => {
+    const disk = await storeAtRest();
+    const { filesystem: undamaged } = await serve(disk.afterProcessDeath());
+    const start = contentOf(undamaged, 'first').toString('latin1', 0, 16);
+    disk.damage('packs/0', (bytes) => flipBitOf(bytes, start));
+    const { store, volume, filesystem } = await serve(disk);
+    const out = new Attributes();
+    filesystem.lookup(ROOT_INO, Buffer.from('first'), out);
+    const { ino } = out;
+    t.throws(() => filesystem.write(ino, 500, 4, Buffer.from('data'), 0, false, CALLER), CorruptionError);
+    t.throws(() => filesystem.setAttributes(ino, { size: 100 }, CALLER, out), CorruptionError);
+    t.throws(() => filesystem.allocate(ino, FALLOC_FL_ZERO_RANGE, 0, 10, CALLER), CorruptionError);
+    t.equal(volume.readOnlyReason, '', 'the volume stays writable');
+    filesystem.makeNode(ROOT_INO, Buffer.from('later'), 0o100644, 0, CALLER, out);
+    filesystem.setAttributes(ino, { size: 0 }, CALLER, out);
+    filesystem.write(ino, 0, 4, Buffer.from('data'), 0, false, CALLER);
+    await settle(disk, store.commit('all'));
+    const left = disk.afterProcessDeath();
+    disk.kill();
+    const { store: recovered, filesystem: files } = await serve(left);
+    t.equal(contentOf(files, 'first').toString(), 'data');
+    t.equal(contentOf(files, 'later').length, 0, 'the log was replayed');
+    files.unlink(ROOT_INO, Buffer.from('first'), CALLER);
+    await settle(left, recovered.close());
+  },
+);
+
 t.test('a damaged name is an error where it is looked at, and other directories are served', async (t) => {
   const session = await Session.open(await newStore(), { bootId: BOOT });
   for (const path of ['d', 'e']) await session.run({ op: 'mkdir', path });
@@ -281,3 +313,43 @@ t.test('a damaged page is an error for what is on it, and the rest is served', a
   disk.kill();
   await store.close().catch(() => undefined);
 });
+
+t.test(
+  'a change that met damage after it was logged is given up by the next mount, which has all before it',
+  async (t) => {
+    const disk = new SimulatedDisk();
+    await makeStore(disk);
+    const { store, volume, filesystem } = await serve(disk);
+    const out = new Attributes();
+    filesystem.makeNode(ROOT_INO, Buffer.from('damaged'), 0o100644, 0, CALLER, out);
+    const { ino } = out;
+    filesystem.write(ino, 0, 600, Buffer.alloc(600, 'damaged'), 0, false, CALLER);
+    await settle(disk, store.checkpoint());
+    filesystem.makeNode(ROOT_INO, Buffer.from('later'), 0o100644, 0, CALLER, out);
+    await settle(disk, store.commit('all'));
+    disk.damage('packs/0', (bytes) => flipBitOf(bytes, 'damageddamaged'));
+    const time = { seconds: 1, nanoseconds: 0 };
+    const change = { type: 'writeSmall', ino, position: 1, data: Buffer.from('x'), mode: 0o100644, time } as const;
+    t.throws(() => volume.perform(change, 0), CorruptionError);
+    t.not(volume.readOnlyReason, '');
+    const left = disk.afterProcessDeath();
+    disk.kill();
+    const options = volumeOptions(BOOT, () => 2e12);
+    await t.rejects(
+      settle(left, openStore(left, { ...options, resume: true })),
+      CorruptionError,
+      'not under the same mount',
+    );
+    const recovered = await settle(left, openStore(left, options));
+    t.match(recovered.recovery.givenUp, /checksum/);
+    const files = new FileSystem(recovered.main, { atime: 'noatime' });
+    t.equal(contentOf(files, 'later').length, 0, 'what was synced before is there');
+    t.throws(() => contentOf(files, 'damaged'), CorruptionError);
+    files.unlink(ROOT_INO, Buffer.from('damaged'), CALLER);
+    await settle(left, recovered.close());
+    const last = await settle(left, openStore(left, options));
+    t.equal(structuralProblem(last, left), undefined);
+    t.same([last.recovery.clean, last.recovery.givenUp], [true, undefined]);
+    await settle(left, last.close());
+  },
+);

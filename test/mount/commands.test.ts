@@ -53,7 +53,11 @@ async function serving(t: Test): Promise<{ commands: Commands; server: ControlSe
   server.serve({ commandSurroundings: () => ({}) as CommandSurroundings } as unknown as ControlledStore);
   const ask: Ask = async (name, args = {}, io = {}) => {
     const socket = await connectToDaemon(store);
-    return runRemotely(socket!, { command: 'run', name, args, mountPoint: '', caller: { uid: 1, gid: 2 } }, io);
+    return runRemotely(
+      socket!,
+      { command: 'run', name, args, mountPoint: '', device: '', caller: { uid: 1, gid: 2 } },
+      io,
+    );
   };
   return { commands, server, ask };
 }

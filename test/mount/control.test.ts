@@ -2,7 +2,7 @@
  * The control socket, between a real server and real clients; the mount behind it is a stand-in.
  */
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import path from 'node:path';
 import t from 'tap';
 import { StoreError } from '../../src/errors/store-error.js';
@@ -115,6 +115,23 @@ t.test('an end that was not clean reaches the client', async (t) => {
   await server.withdraw();
   await server.dismiss({ outcome: 'failed', error: 'no space' });
   t.same(await client?.ended, { outcome: 'failed', error: 'no space' });
+});
+
+t.test('a daemon that hangs up on everybody is not asked for ever', async (t) => {
+  const store = t.testdir();
+  const directory = new SocketDirectory(store);
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(directory.socketPath, resolve));
+  t.teardown(() => {
+    server.close();
+    directory.close();
+  });
+  await t.rejects(ControlClient.connectAnswering(store, 200), { code: 'no-answer' });
+  t.ok(connections > 1 && connections < 20, `${connections} times in between`);
 });
 
 t.test('scrubs are passed on', async (t) => {

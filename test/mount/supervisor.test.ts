@@ -200,6 +200,20 @@ t.test('restart puts a new process in place', async (t) => {
   t.equal((await razorfs(['restart', place.mountPoint])).code, EXIT.notMounted);
 });
 
+t.test('a restart is refused when nobody would start the next process', async (t) => {
+  const place = new Place(t);
+  const { pid } = await place.mounted();
+  const { supervisorPid } = await statusOf(place.store);
+  process.kill(supervisorPid, 'SIGKILL');
+  await until(() => !isRunning(supervisorPid));
+  const { code, stdout } = await razorfs(['restart', '--json', place.mountPoint]);
+  t.equal(code, EXIT.failure);
+  t.match(JSON.parse(stdout).error, { code: 'not-restartable' });
+  writeFileSync(path.join(place.mountPoint, 'file'), 'still served');
+  t.match(await statusOf(place.store), { pid });
+  t.match(await place.umount(), { code: EXIT.success });
+});
+
 t.test('a command that meets no serving process waits for the next one', async (t) => {
   const place = new Place(t);
   await place.mounted();

@@ -6,25 +6,30 @@ import path from 'node:path';
 import { run } from '../cli/program.js';
 import { isBetween, type Operation, WorkModel, type XattrTable } from './work-model.js';
 
-export interface Journal {
-  readonly returned: readonly Operation[];
-  /** What was going on when the writer was stopped. */
-  readonly inDoubt: Operation | undefined;
+/** An operation, and when it began and returned: milliseconds since the machine was started. */
+export interface Entry {
+  readonly operation: Operation;
+  readonly begunMs: number;
+  /** Undefined: it had not returned when the writer was stopped, and is the last. */
+  readonly endedMs: number | undefined;
 }
 
-export function readJournal(file: string): Journal {
-  const returned: Operation[] = [];
-  let begun: Operation | undefined;
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-  for (const line of lines) {
-    if (line.startsWith('begin ')) {
-      begun = JSON.parse(line.slice('begin '.length));
-    } else if (line === 'end' && begun !== undefined) {
-      returned.push(begun);
-      begun = undefined;
+export function readJournal(file: string): Entry[] {
+  return existsSync(file) ? parseJournal(readFileSync(file, 'utf8')) : [];
+}
+
+export function parseJournal(text: string): Entry[] {
+  const entries: Entry[] = [];
+  // What comes after the last line's end is nothing, or a line that was cut off.
+  for (const line of text.split('\n').slice(0, -1)) {
+    const [, word, milliseconds, operation] = /^(begin|end) (\d+)(?: (.*))?$/.exec(line)!;
+    if (word === 'begin') {
+      entries.push({ operation: JSON.parse(operation!), begunMs: Number(milliseconds), endedMs: undefined });
+    } else {
+      entries.push({ ...entries.pop()!, endedMs: Number(milliseconds) });
     }
   }
-  return { returned, inDoubt: begun };
+  return entries;
 }
 
 /** The user's attributes of all files below a directory, by getfattr(1). */
@@ -53,10 +58,12 @@ export function below(table: XattrTable, directory: string): XattrTable {
 }
 
 /** How the directory breaks the promise, or nothing. */
-export function violations(directory: string, { returned, inDoubt }: Journal, xattrs: XattrTable): string[] {
+export function violations(directory: string, journal: readonly Entry[], xattrs: XattrTable): string[] {
   const before = new WorkModel();
-  for (const operation of returned) {
-    before.apply(operation);
+  let inDoubt: Operation | undefined;
+  for (const { operation, endedMs } of journal) {
+    if (endedMs === undefined) inDoubt = operation;
+    else before.apply(operation);
   }
   const asBefore = before.differences(directory, xattrs);
   if (asBefore.length === 0 || inDoubt === undefined) {

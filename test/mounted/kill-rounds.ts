@@ -14,7 +14,9 @@ import { isInstalled, type MountedStore } from './mounted-store.js';
 import type { WriterEnd, WriterOrder } from './writer.js';
 
 /** What an operation takes in the journal, about. */
-const LINE_BYTES = 80;
+const LINE_BYTES = 110;
+/** Of writes that are fsynced. */
+const SYNC_PERCENT = 50;
 const POLL_MS = 3;
 const WRITER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'writer.js');
 /** What a system call says when the daemon has gone, and when the mount has; and how setfattr(1) words it. */
@@ -142,6 +144,7 @@ export class KillRounds {
       journal: this.#journal(round, number),
       seed: this.#random.below(0xffff_ffff),
       withXattrs: this.#withXattrs,
+      syncPercent: SYNC_PERCENT,
     };
     return new Promise((resolve) => {
       writer.once('message', (end: WriterEnd) => resolve(end));

@@ -10,9 +10,22 @@ import path from 'node:path';
 
 /** Content is told by its seed and length; see `contentOf`. Paths are relative to the writer's directory. */
 export type Operation =
-  | { readonly op: 'write'; readonly path: string; readonly seed: number; readonly length: number }
-  /** Appends, then fsync or close. */
-  | { readonly op: 'append'; readonly path: string; readonly seed: number; readonly length: number }
+  /** Written from the beginning, or at the end, or over bytes that are there; then closed, and fsynced before that if it says so. */
+  | {
+      readonly op: 'write' | 'append';
+      readonly path: string;
+      readonly seed: number;
+      readonly length: number;
+      readonly isSynced: boolean;
+    }
+  | {
+      readonly op: 'overwrite';
+      readonly path: string;
+      readonly seed: number;
+      readonly at: number;
+      readonly length: number;
+      readonly isSynced: boolean;
+    }
   | { readonly op: 'truncate'; readonly path: string; readonly length: number }
   | { readonly op: 'mkdir'; readonly path: string }
   | { readonly op: 'rmdir'; readonly path: string }
@@ -21,7 +34,11 @@ export type Operation =
   | { readonly op: 'link'; readonly path: string; readonly to: string }
   | { readonly op: 'symlink'; readonly path: string; readonly target: string }
   | { readonly op: 'chmod'; readonly path: string; readonly mode: number }
-  | { readonly op: 'setxattr'; readonly path: string; readonly name: string; readonly value: string };
+  | { readonly op: 'setxattr'; readonly path: string; readonly name: string; readonly value: string }
+  /** Of a file, or of a directory; the writer's own is the empty path. */
+  | { readonly op: 'fsync'; readonly path: string }
+  /** Of the whole volume. */
+  | { readonly op: 'snapshot'; readonly path: ''; readonly name: string };
 
 export type Node =
   | { readonly kind: 'file'; content: Buffer; mode: number; xattrs: Map<string, string> }
@@ -68,6 +85,12 @@ export class WorkModel {
           Buffer.concat([this.#contentAt(operation.path), contentOf(operation.seed, operation.length)]),
         );
         return;
+      case 'overwrite': {
+        const content = Buffer.from(this.#contentAt(operation.path));
+        contentOf(operation.seed, operation.length).copy(content, operation.at);
+        this.#write(operation.path, content);
+        return;
+      }
       case 'truncate': {
         const content = Buffer.alloc(operation.length);
         this.#contentAt(operation.path).copy(content);
@@ -95,6 +118,9 @@ export class WorkModel {
         return;
       case 'setxattr':
         this.#file(operation.path).xattrs.set(operation.name, operation.value);
+        return;
+      case 'fsync':
+      case 'snapshot':
         return;
     }
   }
@@ -136,9 +162,15 @@ export class WorkModel {
 
   /** The files whose content an operation changes, and which may be between two contents while it runs. */
   static contentChangedBy(operation: Operation): string | undefined {
-    return operation.op === 'write' || operation.op === 'append' || operation.op === 'truncate'
-      ? operation.path
-      : undefined;
+    switch (operation.op) {
+      case 'write':
+      case 'append':
+      case 'overwrite':
+      case 'truncate':
+        return operation.path;
+      default:
+        return undefined;
+    }
   }
 
   /** A model of its own with the same state. */

@@ -20,6 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
+import { ROOT } from '../cli/program.js';
 import { Random } from '../random.js';
 import { contentOf, MODE_OF_NEW_FILES, type Operation, WorkModel } from './work-model.js';
 
@@ -29,6 +30,10 @@ export interface WriterOrder {
   readonly seed: number;
   /** setfattr(1) is there. */
   readonly withXattrs: boolean;
+  /** Of a hundred writes, how many are fsynced; of other files and of directories, a tenth as many. */
+  readonly syncPercent: number;
+  /** Snapshots are taken of the volume mounted there, with names that begin so. */
+  readonly snapshots?: { readonly mountPoint: string; readonly prefix: string };
 }
 
 /** Where a writer ended: with the error of the call that failed. */
@@ -40,8 +45,10 @@ export interface WriterEnd {
 const NAMES_MAX = 40;
 /** Beyond what a pack takes, so that some files have host files of their own. */
 const LARGE_BYTES = 200_000;
-/** One operation in so many sets an attribute, which costs a process. */
+/** Of the operations that set an attribute or take a snapshot, which costs a process, one in so many is done. */
 const XATTR_RARITY = 10;
+const SNAPSHOT_RARITY = 8;
+const RAZORFS = path.join(ROOT, 'build/src/cli/razorfs.js');
 
 class Writer {
   readonly #order: WriterOrder;
@@ -63,9 +70,9 @@ class Writer {
       for (;;) {
         const operation = this.#choose();
         if (operation === undefined) continue;
-        writeSync(journal, `begin ${JSON.stringify(operation)}\n`);
+        writeSync(journal, `begin ${millisecondsUp()} ${JSON.stringify(operation)}\n`);
         this.#perform(operation);
-        writeSync(journal, 'end\n');
+        writeSync(journal, `end ${millisecondsUp()}\n`);
         this.#model.apply(operation);
         operations++;
       }
@@ -104,22 +111,49 @@ class Writer {
     const file = files.length > 0 ? random.pick(files) : undefined;
     const seed = ++this.#seed;
     const roll = random.below(100);
-    if (roll < 30 || file === undefined) {
+    const isSynced = this.#isSynced();
+    if (roll < 28 || file === undefined) {
       const isFile = this.#model.nodes.get(name)?.kind === 'file';
-      return isFree || isFile ? { op: 'write', path: name, seed, length: this.#length() } : undefined;
+      return isFree || isFile ? { op: 'write', path: name, seed, length: this.#length(), isSynced } : undefined;
     }
-    if (roll < 40) return { op: 'append', path: file, seed, length: 1 + this.#length() };
+    if (roll < 34) return { op: 'append', path: file, seed, length: 1 + this.#length(), isSynced };
+    if (roll < 40) return this.#overwriting(file, seed, isSynced);
     if (roll < 44) return { op: 'truncate', path: file, length: this.#length() };
     if (roll < 52) return { op: 'unlink', path: file };
-    if (roll < 72) return this.#renaming(file, name);
-    if (roll < 80) return isFree ? { op: 'link', path: file, to: name } : undefined;
-    if (roll < 86) return isFree ? { op: 'mkdir', path: name } : undefined;
-    if (roll < 90) return this.#removal();
-    if (roll < 94) return isFree ? { op: 'symlink', path: name, target: `to/${seed}` } : undefined;
+    if (roll < 70) return this.#renaming(file, name);
+    if (roll < 78) return isFree ? { op: 'link', path: file, to: name } : undefined;
+    if (roll < 84) return isFree ? { op: 'mkdir', path: name } : undefined;
+    if (roll < 88) return this.#removal();
+    if (roll < 92) return isFree ? { op: 'symlink', path: name, target: `to/${seed}` } : undefined;
+    if (roll < 94) return isSynced ? { op: 'fsync', path: this.#synced(file) } : undefined;
+    if (roll === 94) return this.#snapshot(seed);
     if (roll < 98 || !this.#order.withXattrs || random.below(XATTR_RARITY) > 0) {
       return { op: 'chmod', path: file, mode: 0o600 + random.below(64) };
     }
     return { op: 'setxattr', path: file, name: `user.n${random.below(3)}`, value: `v${seed}` };
+  }
+
+  #isSynced(): boolean {
+    return this.#random.below(10_000) < this.#order.syncPercent * 100;
+  }
+
+  /** A file, or a directory. */
+  #synced(file: string): string {
+    return this.#random.below(2) === 0 ? file : this.#random.pick(['', ...this.#model.paths('directory')]);
+  }
+
+  #overwriting(file: string, seed: number, isSynced: boolean): Operation | undefined {
+    const node = this.#model.nodes.get(file);
+    const size = node?.kind === 'file' ? node.content.length : 0;
+    if (size === 0) return undefined;
+    const at = this.#random.below(size);
+    return { op: 'overwrite', path: file, seed, at, length: 1 + this.#random.below(size - at), isSynced };
+  }
+
+  #snapshot(seed: number): Operation | undefined {
+    const { snapshots } = this.#order;
+    if (snapshots === undefined || this.#random.below(SNAPSHOT_RARITY) > 0) return undefined;
+    return { op: 'snapshot', path: '', name: `${snapshots.prefix}-${seed}` };
   }
 
   #renaming(file: string, to: string): Operation | undefined {
@@ -142,10 +176,13 @@ class Writer {
     const full = path.join(this.#order.directory, operation.path);
     switch (operation.op) {
       case 'write':
-        this.#writeFile(full, 'w', contentOf(operation.seed, operation.length));
+        this.#writeFile(full, 'w', operation, 0);
         return;
       case 'append':
-        this.#writeFile(full, 'a', contentOf(operation.seed, operation.length));
+        this.#writeFile(full, 'a', operation, null);
+        return;
+      case 'overwrite':
+        this.#writeFile(full, 'r+', operation, operation.at);
         return;
       case 'truncate':
         truncateSync(full, operation.length);
@@ -171,30 +208,53 @@ class Writer {
       case 'chmod':
         chmodSync(full, operation.mode);
         return;
-      case 'setxattr': {
-        const { status, stderr } = spawnSync('setfattr', ['-n', operation.name, '-v', operation.value, full]);
-        if (status !== 0) {
-          throw new Error(String(stderr));
-        }
+      case 'setxattr':
+        succeed('setfattr', ['-n', operation.name, '-v', operation.value, full]);
+        return;
+      case 'fsync': {
+        const fd = openSync(full, 'r');
+        fsyncSync(fd);
+        closeSync(fd);
         return;
       }
+      case 'snapshot':
+        succeed(process.execPath, [RAZORFS, 'snapshot', 'create', this.#order.snapshots!.mountPoint, operation.name]);
+        return;
     }
   }
 
-  /** Written in one or several pieces; every second file is fsynced before it is closed. */
-  #writeFile(full: string, flags: string, content: Buffer): void {
+  /** Written in one or several pieces, at a place or, without one, at the end. */
+  #writeFile(
+    full: string,
+    flags: string,
+    { seed, length, isSynced }: Extract<Operation, { isSynced: boolean }>,
+    at: number | null,
+  ): void {
+    const content = contentOf(seed, length);
     const fd = openSync(full, flags, MODE_OF_NEW_FILES);
     try {
       const piece = this.#random.below(3) === 0 ? Math.max(1, content.length >> 2) : content.length;
-      for (let at = 0; at < content.length; at += piece) {
-        writeSync(fd, content, at, Math.min(piece, content.length - at));
+      for (let done = 0; done < content.length; done += piece) {
+        writeSync(fd, content, done, Math.min(piece, content.length - done), at === null ? null : at + done);
       }
-      if (this.#random.below(2) === 0) {
+      if (isSynced) {
         fsyncSync(fd);
       }
     } finally {
       closeSync(fd);
     }
+  }
+}
+
+/** Since the machine was started: the same clock for all its processes. */
+function millisecondsUp(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}
+
+function succeed(command: string, words: readonly string[]): void {
+  const { status, stderr } = spawnSync(command, words, { encoding: 'utf8' });
+  if (status !== 0) {
+    throw new Error(stderr);
   }
 }
 

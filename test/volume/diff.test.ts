@@ -148,6 +148,49 @@ t.test('what was rolled back or replaced as a whole is compared by its paths', a
   await tree.served.store.close();
 });
 
+t.test('the earlier path of what took the place of another in a directory that was renamed', async (test) => {
+  const tree = await TreeByPath.make(test);
+  for (const name of ['one', 'two']) {
+    tree.directory(name);
+    tree.file(`${name}/saved`, pattern(3, 100));
+    tree.file(`${name}/turned`, pattern(3, 100));
+  }
+  const before = await tree.snapshot();
+  tree.rename('one', 'two', RENAME_EXCHANGE);
+  tree.file('saving', pattern(4, 100));
+  tree.rename('saving', 'two/saved');
+  tree.remove('two/turned');
+  tree.symlink('two/turned', 'target');
+  const expected = [
+    'modified one/saved → two/saved data,mtime',
+    'renamed one → two',
+    'renamed two → one',
+    'retyped one/turned → two/turned',
+  ];
+  test.strictSame(show(await tree.diff(before)), expected);
+  const below = await tree.diff(before, undefined, { path: Buffer.from('one/saved') });
+  test.strictSame(show(below), [expected[0]], 'it is found by that path too');
+  await tree.served.store.close();
+});
+
+t.test('a file with several names is found by each of them', async (test) => {
+  const tree = await TreeByPath.make(test);
+  for (const path of ['one', 'two', 'two/deep', 'three']) tree.directory(path);
+  tree.file('one/name', pattern(3, 100));
+  tree.link('one/name', 'two/deep/other');
+  const before = await tree.snapshot();
+  tree.write('one/name', 0, Buffer.from('changed'));
+  const shownBelow = async (path: string): Promise<string[]> =>
+    show(await tree.diff(before, undefined, { path: Buffer.from(path) }));
+  test.strictSame(await shownBelow('one'), ['modified one/name data,mtime']);
+  test.strictSame(await shownBelow('two'), ['modified two/deep/other data,mtime']);
+  test.strictSame(await shownBelow('two/deep/other'), ['modified two/deep/other data,mtime']);
+  test.strictSame(await shownBelow('three'), []);
+  test.strictSame(await shownBelow('nowhere/at/all'), []);
+  test.equal((await tree.diff(before)).length, 1, 'and told once');
+  await tree.served.store.close();
+});
+
 t.test('the live state stays as it was when the comparison began', async (test) => {
   const tree = await TreeByPath.make(test);
   for (let i = 0; i < 500; i++) tree.file(`file ${i}`, pattern(i, 2000));

@@ -42,7 +42,7 @@ export const pruneSnapshots: StoreCommand<PruneArgs, PruneReport> = async (args,
   }
   const verdicts = planPrune(datasets, volume, rule, store.nowMs(), args.onlyAutomatic);
   const going = verdicts.filter(({ keptBy }) => keptBy.length === 0).length;
-  const destroyed = args.isDryRun ? going : (await prune(datasets, verdicts)).length;
+  if (!args.isDryRun) await prune(datasets, verdicts);
   return {
     volume: volume.name,
     rule: formatRetention(rule),
@@ -52,6 +52,6 @@ export const pruneSnapshots: StoreCommand<PruneArgs, PruneReport> = async (args,
       createdMs: snapshot.createdMs,
       keptBy,
     })),
-    destroyed,
+    destroyed: going,
   };
 };

@@ -84,9 +84,8 @@ export const destroySnapshots: StoreCommand<
 > = async ({ names }, context) => {
   const { datasets } = context;
   const snapshots = [...new Set(names.map((name) => requireSnapshot(name, context)))];
-  for (const snapshot of snapshots) datasets.checkUnused(snapshot);
   const destroyed = snapshots.map((snapshot) => datasets.nameOf(snapshot));
-  for (const snapshot of snapshots) await datasets.destroy(snapshot);
+  await datasets.destroy(...snapshots);
   return { snapshots: destroyed };
 };
 

@@ -54,11 +54,8 @@ export const destroyVolume: StoreCommand<
 > = async ({ name, snapshots }, { datasets }) => {
   const volume = datasets.volume(name);
   const theirs = snapshots ? datasets.snapshots(name) : [];
-  // Refused before anything is gone.
-  datasets.checkDestroyable(volume, theirs);
   const names = theirs.map((snapshot) => datasets.nameOf(snapshot));
-  for (const snapshot of theirs) await datasets.destroy(snapshot);
-  await datasets.destroy(volume);
+  await datasets.destroy(...theirs, volume);
   return { name, snapshots: names };
 };
 

@@ -1,0 +1,18 @@
+/**
+ * Makes the file system that holds the store.
+ */
+import { spawnSync } from 'node:child_process';
+import type { HostFileSystem } from './order.js';
+
+/** How each is made, and the Debian package that has what makes it. */
+export const MAKERS = {
+  ext4: { words: ['mkfs.ext4', '-q', '-F'], debianPackage: 'e2fsprogs' },
+  xfs: { words: ['mkfs.xfs', '-q', '-f'], debianPackage: 'xfsprogs' },
+  btrfs: { words: ['mkfs.btrfs', '-q', '-f'], debianPackage: 'btrfs-progs' },
+} as const;
+
+export function makeFileSystem(file: string, fileSystem: HostFileSystem): void {
+  const [program, ...words] = MAKERS[fileSystem].words;
+  const { status, stderr } = spawnSync(program, [...words, file], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program}: ${stderr}`);
+}
