@@ -21,13 +21,13 @@ export async function forgetSnapshot(notify: Notify, name: string): Promise<void
 
 /**
  * A volume has another tree than before. `before`: names in its root directory then, needed without epochs (kernel-version.ts);
- * `open`: the inode numbers of open files, which are dropped from the cache, so that who has them open meets ESTALE.
+ * `openInodes` tells the inode numbers of open files, which are dropped from the cache, so that who has them open meets ESTALE.
  */
 export async function forgetTree(
   notify: Notify,
   namespace: Namespace,
   before: readonly Buffer[],
-  open: Iterable<number>,
+  openInodes: () => Promise<Iterable<number>>,
 ): Promise<void> {
   if (kernelHasEpochs()) {
     await notify(dropAllEntries());
@@ -36,7 +36,7 @@ export async function forgetTree(
     for (const name of [...before, ...rootNames(namespace)]) await notify(invalidateEntry(ROOT_INO, name));
   }
   await notify(invalidateInode(ROOT_INO, 0, 0));
-  for (const inode of open) {
+  for (const inode of await openInodes()) {
     if (inode !== ROOT_INO) await notify(invalidateInode(asIno(inode), 0, 0));
   }
 }

@@ -40,6 +40,8 @@ export interface MountDescription {
   readonly mountPoint: string;
   /** The name under which it was mounted may have changed since. */
   readonly dataset: DatasetId;
+  /** The tree of it that the kernel knows of (Dataset.view): a volume may have been rolled back since. */
+  readonly view: number;
   readonly readOnly: boolean;
   readonly durability: Durability;
   readonly commitIntervalMs: number;

@@ -31,6 +31,7 @@ export function planMount(request: MountRequest, { store, readOnly: isOpenedRead
   return {
     mountPoint: request.mountPoint,
     dataset: dataset.id,
+    view: dataset.view,
     readOnly,
     durability,
     commitIntervalMs: request.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT[durability],

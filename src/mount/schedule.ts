@@ -14,6 +14,7 @@ import { INTERVAL_PROPERTY } from '../volume/properties.js';
 import { MADE_BY, pruneAutomatic } from '../volume/prune.js';
 import { parseAge } from '../volume/retention.js';
 import type { Store } from '../volume/store.js';
+import { unlessAborted } from './unless-aborted.js';
 
 const INTERVAL = 'interval';
 /** How often the clock is looked at, and, of these times, how often snapshots are pruned. */
@@ -26,6 +27,7 @@ export class Schedule {
   readonly #log: StoreLog;
   readonly #flush: (volume: DatasetId) => Promise<void>;
   readonly #timer: NodeJS.Timeout;
+  readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #ticks = 0;
 
@@ -47,6 +49,7 @@ export class Schedule {
       try {
         await this.tick(this.#ticks++ % TICKS_PER_PRUNE === 0);
       } catch (error) {
+        if (this.#stopping.signal.aborted) return;
         this.#log.warn({ err: error }, 'a snapshot by the clock failed');
       }
     });
@@ -60,7 +63,7 @@ export class Schedule {
       // Its snapshots say how far the reception is, and nobody could use others.
       if (receivingOf(volume) !== undefined) continue;
       if (this.#isDue(volume, nowMs)) {
-        await this.#store.swept();
+        await unlessAborted(this.#store.swept(), this.#stopping.signal);
         await this.#flush(volume.id);
         await this.#datasets.createSnapshot(volume.name, { prefix: 'auto' }, { [MADE_BY]: INTERVAL });
       }
@@ -85,6 +88,7 @@ export class Schedule {
   /** Ends. Resolves when nothing is under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopping.abort();
     await this.#running;
   }
 }

@@ -38,6 +38,8 @@ export class ServedMount {
   readonly #transport: Transport;
   readonly #store: OpenedStore;
   readonly #mountedAtMs = Date.now();
+  /** Called when the kernel has been told of another tree, with the view of that. */
+  onTold: ((view: number) => void) | undefined;
   /** Names in the root directory before it changed: see kernel-caches.ts. */
   #rootNames: readonly Buffer[] = [];
   #isStopping = false;
@@ -82,8 +84,6 @@ export class ServedMount {
     if (errno !== 0) {
       store.log.error({ errno }, 'requests under way could not be asked for again');
     }
-    // What the former process had given up since its last checkpoint is there again.
-    mount.reconsiderOrphans();
     return mount;
   }
 
@@ -191,8 +191,11 @@ export class ServedMount {
       await forgetPath(this.#notify, this.#namespace, path);
       return;
     }
-    await forgetTree(this.#notify, this.#namespace, this.#rootNames, openInodes(this.description.device));
+    const { view } = this.dataset;
+    const open = (): Promise<Iterable<number>> => openInodes(this.description.device);
+    await forgetTree(this.#notify, this.#namespace, this.#rootNames, open);
     this.#rootNames = [];
+    this.onTold?.(view);
   }
 
   /** The volume is about to get another tree. */
@@ -205,11 +208,17 @@ export class ServedMount {
     void this.#transport.reconsider([this.#namespace.nodeOf(ino)]);
   }
 
-  /** Files without a name go, if none has them open. */
-  reconsiderOrphans(): void {
+  /**
+   * Does what is left to do when it begins to be served here. Files without a name go, if none has them open: those that a former process
+   * had given up since its last checkpoint are there again. And the kernel is told of a rollback, if a process died before it did so.
+   */
+  catchUp(): void {
     if (this.dataset.type !== 'volume') return;
     const orphans = [...this.#store.store.state.volumeOf(this.dataset).orphans];
     void this.#transport.reconsider(orphans.map((ino) => this.#namespace.nodeOf(ino)));
+    if (this.dataset.view === this.description.view) return;
+    this.#log.info({ mountPoint: this.description.mountPoint }, 'telling the kernel of a rollback');
+    this.rolledBack('').catch((error) => this.#log.warn({ err: error }, 'the kernel could not be told of a rollback'));
   }
 
   /** There is, or is no more, a snapshot of a name. */

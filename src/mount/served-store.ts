@@ -200,8 +200,6 @@ export class ServedStore implements ControlledStore, StoreMounts {
     const { mountPoint } = mount.description;
     const { path: storePath, store, created, log } = this.#store;
     this.#serve(mount);
-    // Swept while it was being mounted, and left because of that.
-    mount.reconsiderOrphans();
     this.#commitAsAsked();
     const report: MountReport = {
       mountPoint,
@@ -220,6 +218,8 @@ export class ServedStore implements ControlledStore, StoreMounts {
   #serve(mount: ServedMount): void {
     this.#mounts.set(mount.description.id, mount);
     this.#store.store.state.mounted.push(mount.description);
+    mount.onTold = (view) => this.#keeper.noteView(mount.description.id, view);
+    mount.catchUp();
     void mount.ended.then((end) => this.#onEnded(mount, end));
   }
 

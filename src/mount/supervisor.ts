@@ -104,6 +104,11 @@ export class Supervisor {
     return ended;
   }
 
+  #noteView(id: number, view: number): void {
+    const mount = this.#mounts.get(id);
+    if (mount !== undefined) this.#mounts.set(id, { ...mount, description: { ...mount.description, view } });
+  }
+
   #drop(id: number): void {
     const mount = this.#mounts.get(id);
     if (mount === undefined) return;
@@ -172,6 +177,9 @@ export class Supervisor {
             break;
           case 'mounted':
             this.#mounts.set(said.mount.id, { fuse: receiveFileDescriptor(ours), description: said.mount });
+            break;
+          case 'replaced':
+            this.#noteView(said.id, said.view);
             break;
           case 'unmounted':
             this.#drop(said.id);

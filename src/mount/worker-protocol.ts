@@ -36,6 +36,8 @@ export interface DescriptorKeeper {
   readonly isThere: boolean;
   keepLock(fd: number): Promise<void>;
   keepMount(fd: number, mount: MountDescription): Promise<void>;
+  /** The kernel has been told of the tree that a mount shows now (MountDescription.view). */
+  noteView(id: number, view: number): void;
   /** The mount has ended. */
   dropMount(id: number): void;
 }
@@ -56,6 +58,8 @@ export type WorkerMessage =
   | { readonly kind: 'lock' }
   /** The /dev/fuse of a mount has been sent over the socket. */
   | { readonly kind: 'mounted'; readonly mount: MountDescription }
+  /** The kernel has been told that a mount shows another tree (MountDescription.view). */
+  | { readonly kind: 'replaced'; readonly id: number; readonly view: number }
   /** A mount has ended. */
   | { readonly kind: 'unmounted'; readonly id: number }
   | { readonly kind: 'ready'; readonly report: MountReport }

@@ -48,6 +48,10 @@ class Supervision implements DescriptorKeeper {
     return this.#share(fd, { kind: 'mounted', mount });
   }
 
+  noteView(id: number, view: number): void {
+    void tell({ kind: 'replaced', id, view });
+  }
+
   dropMount(id: number): void {
     void tell({ kind: 'unmounted', id });
   }

@@ -174,8 +174,8 @@ class Reception {
     if (target === undefined || base === undefined) return action();
     this.#mounts.checkReplaceable(target);
     for (;;) {
-      if (this.#options.force) return action();
       await this.#store.swept();
+      if (this.#options.force) return action();
       await this.#mounts.flush(target.id);
       const now = new PinnedTree(this.#store, target);
       try {

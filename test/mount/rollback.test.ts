@@ -26,6 +26,7 @@ import t, { type Test } from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import { ROOT, razorfs, run } from '../cli/program.js';
 import { Place } from './mounting.js';
+import { withPlanted } from './planted.js';
 import { killWorker } from './worker-kills.js';
 
 const LARGE = 24 * 1024 * 1024;
@@ -198,5 +199,41 @@ t.test('a restart does not wait for a snapshot that waits for it', async (t) => 
   ]);
   t.equal(both[1].code, EXIT.success, both[1].stderr);
   closeSync(file);
+  t.match(await place.umount(), { code: EXIT.success });
+});
+
+/** Has a serving process die, once, after a rollback and before it tells the kernel. */
+const diesUntold = (signal: string): string => `
+  import { existsSync, rmSync } from 'node:fs';
+  import { ServedMount } from ${JSON.stringify(path.join(import.meta.dirname, '../../src/mount/served-mount.js'))};
+  const { rolledBack } = ServedMount.prototype;
+  ServedMount.prototype.rolledBack = function (below) {
+    if (!existsSync(${JSON.stringify(signal)})) return rolledBack.call(this, below);
+    rmSync(${JSON.stringify(signal)});
+    process.kill(process.pid, 'SIGKILL');
+  };`;
+
+t.test('a process that dies before the kernel knows of the rollback', async (t) => {
+  const place = new Place(t);
+  const at = (name: string): string => path.join(place.mountPoint, name);
+  const signal = path.join(place.directory, 'die');
+  await withPlanted(t, diesUntold(signal), () => place.mounted());
+  const before = await changed(t, place);
+  const open = openSync(at('moved/file'), 'r');
+  t.notSame(contents(place.mountPoint), before, 'all is in the cache of the kernel');
+  writeFileSync(signal, '');
+  t.not((await razorfs(['rollback', place.mountPoint, 'before', '--no-keep'])).code, EXIT.success);
+  // The next process serves, and has told the kernel.
+  t.match(await done(t, 'snapshot', 'list', place.mountPoint), 'main@before');
+  t.notOk(existsSync(at('new')));
+  t.same(contents(place.mountPoint), before);
+  t.throws(() => readSync(open, Buffer.alloc(10), 0, 10, 0), STALE);
+  closeSync(open);
+  // And not again: who works in the mount sees nothing of a death.
+  const log = (): string => readFileSync(path.join(place.store, 'razorfs.log'), 'utf8');
+  const told = log().split('telling the kernel').length;
+  await killWorker(place.store);
+  t.same(contents(place.mountPoint), before);
+  t.equal(log().split('telling the kernel').length, told);
   t.match(await place.umount(), { code: EXIT.success });
 });

@@ -59,6 +59,25 @@ for (const [name, args] of Object.entries(COMMANDS)) {
   });
 }
 
+t.test('a command that nobody waits for any more does not wait for the sweeping', async (t) => {
+  const tree = await reset(t);
+  const { store } = tree.served;
+  const abort = new AbortController();
+  const context = {
+    store,
+    datasets: tree.datasets,
+    volume: tree.datasets.volume('main'),
+    signal: abort.signal,
+  } as unknown;
+  const waiting = storeCommand('snapshot create')!({ name: 'one' }, context as CommandContext);
+  const refused = t.rejects(waiting, { message: 'restarting' });
+  abort.abort(new Error('restarting'));
+  await refused;
+  t.ok(store.sweeper.isNeeded);
+  t.strictSame(tree.datasets.snapshots('main').length, 1);
+  await store.close();
+});
+
 t.test('snapshots by the clock', async (t) => {
   const tree = await reset(t);
   const { store } = tree.served;
@@ -70,5 +89,16 @@ t.test('snapshots by the clock', async (t) => {
   await schedule.tick(false);
   t.equal(flushed, 1);
   await schedule.stop();
+  await store.close();
+});
+
+t.test('the clock that is stopped waits for no sweeping', async (t) => {
+  const tree = await reset(t);
+  const { store } = tree.served;
+  const schedule = new Schedule(store, VOLUME_OPTIONS.log, async () => undefined);
+  const ticking = t.rejects(schedule.tick(false), { name: 'AbortError' });
+  await schedule.stop();
+  await ticking;
+  t.ok(store.sweeper.isNeeded);
   await store.close();
 });

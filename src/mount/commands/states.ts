@@ -3,6 +3,7 @@
  */
 import { StoreError } from '../../errors/store-error.js';
 import type { Dataset } from '../../volume/dataset.js';
+import { unlessAborted } from '../unless-aborted.js';
 import { requireSnapshot } from './dataset-names.js';
 import type { CommandContext } from './store-command.js';
 
@@ -24,15 +25,15 @@ export function stateNamed(name: string, context: CommandContext): Dataset {
  * Has the kernel hand over what programs have written, where the state is that of now. Removed trees are swept before: what comes next
  * would wait for that, and miss what programs write meanwhile.
  */
-export async function flushed(state: Dataset, { store, mounts }: CommandContext): Promise<void> {
+export async function flushed(state: Dataset, { store, mounts, signal }: CommandContext): Promise<void> {
   if (state.type !== 'volume') return;
-  await store.swept();
+  await unlessAborted(store.swept(), signal);
   await mounts.flush(state.id);
 }
 
 /** The same for a volume that is about to be replaced as a whole: what the kernel has cached of it goes before. */
-export async function flushedToReplace(volume: Dataset, { store, mounts }: CommandContext): Promise<void> {
-  await store.swept();
+export async function flushedToReplace(volume: Dataset, { store, mounts, signal }: CommandContext): Promise<void> {
+  await unlessAborted(store.swept(), signal);
   await mounts.emptyCaches(volume.id);
   await mounts.flush(volume.id);
 }
