@@ -17,7 +17,7 @@ import { forgetPath, forgetSnapshot, forgetTree, rootNames } from './kernel-cach
 import type { Logger } from './log.js';
 import { MountError } from './mount-error.js';
 import type { MountDescription } from './mount-request.js';
-import { mountAt } from './mount-table.js';
+import { mountAt, placeOfDevice } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
 import { openInodes } from './open-inodes.js';
 import type { OpenedStore } from './opened-store.js';
@@ -154,13 +154,15 @@ export class ServedMount {
 
   /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
   async flush(): Promise<void> {
-    if (!this.isInSight) return;
-    const { mountPoint } = this.description;
+    const { mountPoint, device } = this.description;
+    // Where it was unmounted lazily, a part of it may still be bound elsewhere.
+    const place = this.isInSight ? mountPoint : placeOfDevice(device);
+    if (place === undefined) return;
     // Where nobody serves the writes any more, they wait for the next process to do so.
     const ended = this.ended.then(() => {
       throw new MountError('interrupted', `${mountPoint} was unmounted, or its process restarted, meanwhile.`);
     });
-    await Promise.race([flushInChild(mountPoint), ended]);
+    await Promise.race([flushInChild(place), ended]);
   }
 
   /** The volume was rolled back, wholly or, where `path` is not empty, at a path: the kernel is told to look again. */
