@@ -83,6 +83,12 @@ export function mountAt(mountPoint: string): MountEntry | undefined {
   return mounts().findLast((entry) => entry.mountPoint === mountPoint);
 }
 
+/** A place at which files of a device can be seen: of a mount, or of a part of it that is bound there. */
+export function placeOfDevice(device: string): string | undefined {
+  const entries = mounts().filter((entry) => entry.device === device);
+  return entries.find(({ mountPoint }) => mountAt(mountPoint)?.device === device)?.mountPoint;
+}
+
 /** The mount points within a directory, itself included, except for `aside`. */
 export function mountPointsBelow(directory: string, aside: string): string[] {
   const points = mounts().map(({ mountPoint }) => mountPoint);

@@ -53,13 +53,16 @@ async function run(store: string, request: RunRequest, io: CommandIo): Promise<u
   for (;;) {
     const socket = await connectToDaemon(store);
     if (socket !== undefined) return runRemotely(socket, request, io);
+    const isLast = performance.now() - startedMs > BUSY_MS_MAX;
     // Another command works on it, or whoever served it is about to end.
-    if (!isLocked(store) || performance.now() - startedMs > BUSY_MS_MAX) break;
+    if (isLast || !isLocked(store)) {
+      // Loaded only here: the store's code is not needed to ask another process.
+      const { runHere } = await import('./run-here.js');
+      const outcome = await runHere(store, request, io, isLast);
+      if (outcome !== undefined) return outcome.result;
+    }
     await setTimeout(LOOK_INTERVAL_MS);
   }
-  // Loaded only here: the store's code is not needed to ask another process.
-  const { runHere } = await import('./run-here.js');
-  return runHere(store, request, io);
 }
 
 function isLocked(store: string): boolean {

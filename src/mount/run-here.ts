@@ -2,6 +2,7 @@
  * Runs a command on a store that nobody serves: opens it under its lock, as a mount would, and closes it afterwards.
  */
 
+import { StoreError } from '../errors/store-error.js';
 import { Datasets } from '../volume/datasets.js';
 import { COMMIT_INTERVAL_MS_DEFAULT } from '../volume/options.js';
 import type { CommandIo } from './command-client.js';
@@ -20,24 +21,31 @@ const NO_MOUNTS: StoreMounts = {
   rolledBack: async () => undefined,
 };
 
-export async function runHere(store: string, { name, args, caller }: RunRequest, io: CommandIo): Promise<unknown> {
+/** What a command has resulted in. */
+export interface Outcome {
+  readonly result: unknown;
+}
+
+/** Undefined when another process has the store, unless `isLast`: then that is thrown. */
+export async function runHere(
+  store: string,
+  { name, args, caller }: RunRequest,
+  io: CommandIo,
+  isLast: boolean,
+): Promise<Outcome | undefined> {
   requireStore(store);
   const command = storeCommand(name);
   if (command === undefined) throw new Error(`there is no command ${name}`);
-  const opened = await OpenedStore.open({
-    store,
-    label: '',
-    durability: 'interval',
-    commitIntervalMs: COMMIT_INTERVAL_MS_DEFAULT.interval,
-    readOnly: false,
-    holder: `razorfs ${name}`,
-    mountPoint: '',
+  const opened = await open(store, name).catch((error: unknown) => {
+    if (!isLast && error instanceof StoreError && error.code === 'in-use') return undefined;
+    throw error;
   });
+  if (opened === undefined) return undefined;
   // Nothing is mounted: what is swept nobody has open.
   opened.store.state.onOrphan = () => false;
   const signal = io.signal ?? new AbortController().signal;
   try {
-    return await command(args, {
+    const result = await command(args, {
       store: opened.store,
       datasets: new Datasets(opened.store),
       mounts: NO_MOUNTS,
@@ -52,7 +60,19 @@ export async function runHere(store: string, { name, args, caller }: RunRequest,
       },
       progress: (report) => io.progress?.(report),
     });
+    return { result };
   } finally {
     await opened.closeStore().finally(() => opened.release());
   }
 }
+
+const open = (store: string, name: string): Promise<OpenedStore> =>
+  OpenedStore.open({
+    store,
+    label: '',
+    durability: 'interval',
+    commitIntervalMs: COMMIT_INTERVAL_MS_DEFAULT.interval,
+    readOnly: false,
+    holder: `razorfs ${name}`,
+    mountPoint: '',
+  });

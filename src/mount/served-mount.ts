@@ -19,7 +19,7 @@ import { forgetPath, forgetSnapshot, forgetTree, rootNames } from './kernel-cach
 import type { Logger } from './log.js';
 import { MountError } from './mount-error.js';
 import type { MountDescription } from './mount-request.js';
-import { mountAt } from './mount-table.js';
+import { mountAt, placeOfDevice } from './mount-table.js';
 import { mountUsers } from './mount-users.js';
 import { openInodes } from './open-inodes.js';
 import type { OpenedStore } from './opened-store.js';
@@ -166,7 +166,10 @@ export class ServedMount {
 
   /** Has the kernel hand over what programs have written, unless the mount is out of sight. */
   async flush(): Promise<void> {
-    if (this.isInSight) await this.#whileServed(flushInChild(this.description.mountPoint));
+    const { mountPoint, device } = this.description;
+    // Where it was unmounted lazily, a part of it may still be bound elsewhere.
+    const place = this.isInSight ? mountPoint : placeOfDevice(device);
+    if (place !== undefined) await this.#whileServed(flushInChild(place));
   }
 
   /** Has the kernel give up what it has cached of files that nobody uses. */

@@ -3,6 +3,7 @@
  *
  * @timeout 120
  */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
@@ -12,6 +13,7 @@ import { Place, until } from './mounting.js';
 import { statusOf } from './worker-kills.js';
 
 const LARGE = 300_000;
+const isRoot = process.geteuid?.() === 0;
 
 /** A mounted store that has been moved away, and another one that is mounted from where it was. */
 async function moved(t: Test): Promise<{ place: Place; mountPoint: string; store: string }> {
@@ -51,27 +53,44 @@ t.test('a mounted store that is moved stays apart from the one that is made in i
   t.same(readdirSync(place.mountPoint).sort(), ['a', 'b', 'before', 'c', 'd']);
 });
 
-t.test(
-  'a command on a bind mount is about the volume that it shows',
-  { skip: process.geteuid?.() !== 0 },
-  async (t) => {
-    const place = new Place(t);
-    await place.mounted();
-    const [work, bound] = ['work', 'bound'].map((name) => path.join(place.directory, name));
-    for (const directory of [work, bound]) mkdirSync(directory!);
-    await razorfs(['volume', 'create', place.store, 'work']);
-    await razorfs([work!, '--store', place.store, '--volume', 'work']);
-    t.equal((await run('mount', ['--bind', work!, bound!])).code, 0);
-    const { stdout } = await razorfs(['snapshot', 'create', bound!, 'here']);
-    t.match(stdout, 'work@here');
-    const umount = await razorfs(['umount', bound!]);
-    t.equal(umount.code, EXIT.success, umount.stderr);
-    t.match(umount.stdout, 'has other mounts');
-    mkdirSync(path.join(work!, 'a/b'), { recursive: true });
-    t.equal((await run('mount', ['--bind', path.join(work!, 'a'), bound!])).code, 0);
-    const quota = await razorfs(['quota', 'set', path.join(bound!, 'b'), '--bytes', '1M']);
-    t.match(quota.stdout, '/a/b may take', 'the path in the volume');
-    t.equal((await razorfs(['umount', bound!])).code, EXIT.success);
-    t.ok(existsSync(work!) && (await razorfs(['umount', work!])).code === EXIT.success);
-  },
-);
+t.test('a command on a bind mount is about the volume that it shows', { skip: !isRoot }, async (t) => {
+  const place = new Place(t);
+  await place.mounted();
+  const [work, bound] = ['work', 'bound'].map((name) => path.join(place.directory, name));
+  for (const directory of [work, bound]) mkdirSync(directory!);
+  await razorfs(['volume', 'create', place.store, 'work']);
+  await razorfs([work!, '--store', place.store, '--volume', 'work']);
+  t.equal((await run('mount', ['--bind', work!, bound!])).code, 0);
+  const { stdout } = await razorfs(['snapshot', 'create', bound!, 'here']);
+  t.match(stdout, 'work@here');
+  const umount = await razorfs(['umount', bound!]);
+  t.equal(umount.code, EXIT.success, umount.stderr);
+  t.match(umount.stdout, 'has other mounts');
+  mkdirSync(path.join(work!, 'a/b'), { recursive: true });
+  t.equal((await run('mount', ['--bind', path.join(work!, 'a'), bound!])).code, 0);
+  const quota = await razorfs(['quota', 'set', path.join(bound!, 'b'), '--bytes', '1M']);
+  t.match(quota.stdout, '/a/b may take', 'the path in the volume');
+  t.equal((await razorfs(['umount', bound!])).code, EXIT.success);
+  t.ok(existsSync(work!) && (await razorfs(['umount', work!])).code === EXIT.success);
+});
+
+t.test('a snapshot has what was written to a bind mount that outlives its mount', { skip: !isRoot }, async (t) => {
+  const place = new Place(t);
+  await place.mounted();
+  const bound = path.join(place.directory, 'bound');
+  mkdirSync(bound);
+  mkdirSync(path.join(place.mountPoint, 'sub'));
+  t.equal((await run('mount', ['--bind', path.join(place.mountPoint, 'sub'), bound])).code, 0);
+  t.equal((await run('umount', ['--lazy', place.mountPoint])).code, 0);
+  const script =
+    'import os, sys; os.write(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY), b"not closed yet"); print(flush=True); input()';
+  const writer = spawn('python3', ['-c', script, path.join(bound, 'open')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await new Promise((resolve) => writer.stdout.once('data', resolve));
+  t.equal((await razorfs(['snapshot', 'create', place.store, 'one'])).code, EXIT.success);
+  const list = JSON.parse((await razorfs(['snapshot', 'list', place.store, '--json'])).stdout);
+  t.equal(list.snapshots[0].dataBytes, 'not closed yet'.length);
+  const ended = new Promise((resolve) => writer.once('close', resolve));
+  writer.stdin.end('\n');
+  await ended;
+  t.equal((await run('umount', [bound])).code, 0);
+});

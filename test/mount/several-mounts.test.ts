@@ -155,6 +155,13 @@ t.test('one end leaves the others, and the last one closes the store', async (t)
 t.test('two commands at once', async (t) => {
   const place = await places(t);
   await place.umount();
+  const names = ['a', 'b', 'c', 'd'];
+  const unmounted = await Promise.all(names.map((name) => razorfs(['snapshot', 'create', place.store, name])));
+  t.same(
+    unmounted.map(({ code }) => code),
+    names.map(() => 0),
+    unmounted.map(({ stderr }) => stderr).join(),
+  );
   const both = await Promise.all([place.mountAt('work', ['--volume', 'work']), place.mountAt('main', [])]);
   t.same(
     both.map(({ code }) => code),

@@ -118,8 +118,11 @@ t.test('files of several names, all of them in what goes', async (t) => {
   mkdirSync(root.path('gone too'));
   for (let made = 0; made < 50; made++) linkSync(root.path(`gone/${made}`), root.path(`gone too/${made}`));
   await root.unmounted();
-  const run = (name: string, args: object): Promise<unknown> =>
-    runHere(root.store, { command: 'run', name, args, mountPoint: '', device: '', caller: { uid: 0, gid: 0 } }, {});
+  const run = async (name: string, args: object): Promise<unknown> => {
+    const caller = { uid: 0, gid: 0 };
+    const request = { command: 'run', name, args, mountPoint: '', device: '', caller } as const;
+    return (await runHere(root.store, request, {}, true))?.result;
+  };
   await run('reset', { forget: true });
   const { quotas } = (await run('quota list', {})) as { quotas: readonly { inodesUsed: number }[] };
   t.equal(quotas[0]?.inodesUsed, 2 + KEPT + OPEN.length, 'are gone when they are swept');
