@@ -136,7 +136,13 @@ const START_MS_MAX = 30_000;
 
 /** Whether a machine of this kind starts: there are hosts with a /dev/kvm that cannot run every kernel. */
 export async function starts(parts: MachineParts): Promise<boolean> {
-  const machine = new Machine(parts, { fileSystem: 'ext4', past: undefined, kept: [], work: undefined });
+  const machine = new Machine(parts, {
+    fileSystem: 'ext4',
+    past: undefined,
+    kept: [],
+    isScrubbed: false,
+    work: undefined,
+  });
   const reported = machine.hasReported('mounting').then(
     () => true,
     () => false,

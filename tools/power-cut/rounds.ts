@@ -17,6 +17,8 @@ const DIRTY_CENTISECONDS = [10, 100, 3000] as const;
 const EARLY_CUT_RARITY = 5;
 const EARLY_CUT_MS_MAX = 20_000;
 const ROUNDS_KEPT = 2;
+/** One boot in so many scrubs the store, and the last one does. */
+const SCRUB_RARITY = 4;
 
 export interface RoundReport {
   readonly failures: readonly string[];
@@ -78,7 +80,8 @@ export class PowerCutRounds {
 
   #start(round: number, work: GuestOrder['work']): { machine: Machine; directory: string } {
     const directory = path.join(this.#directory, `boot-${round}`);
-    const order: GuestOrder = { fileSystem: this.#fileSystem, past: this.#past, kept: this.#kept, work };
+    const isScrubbed = work === undefined || this.#random.below(SCRUB_RARITY) === 0;
+    const order: GuestOrder = { fileSystem: this.#fileSystem, past: this.#past, kept: this.#kept, isScrubbed, work };
     return { machine: new Machine({ ...this.#parts, directory }, order), directory };
   }
 
