@@ -57,8 +57,8 @@ export class PowerCutRounds {
     // Of its own, because how many writes there are is not the seed's choice.
     const losses = new Random(this.#random.below(0xffff_ffff));
     const { machine, directory } = this.#start(round, { round, seed, syncPercent, dirtyCentiseconds });
-    await machine.hasReported(isEarly ? 'mounting' : 'working');
-    if (!machine.reports.some(({ state }) => state === 'failed')) await setTimeout(milliseconds);
+    await (isEarly ? machine.hasReported('mounting') : machine.isAtWork());
+    if (!machine.hasFailed) await setTimeout(milliseconds);
     await machine.kill();
     const { unflushed, kept } = await this.#disk.cut(fate, losses);
     const report = this.#look(machine, round);
