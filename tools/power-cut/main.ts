@@ -26,7 +26,7 @@ const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] =
   ['xz', 'xz-utils'],
 ];
 
-const DISK_BYTES = 4 * 2 ** 30;
+const DISK_BYTES = 2 * 2 ** 30;
 
 interface Options {
   readonly rounds: number;
@@ -142,7 +142,7 @@ async function main(): Promise<number> {
       console.log(`  BROKEN: ${failure}`);
     }
     if (failures.length > 0) {
-      console.log(`Everything was left as it is: ${directory}`);
+      console.log(`Everything was left as it is: ${directory}; disk-after-cut is what this boot began with`);
       disk.close();
       return 1;
     }

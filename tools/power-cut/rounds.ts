@@ -62,7 +62,11 @@ export class PowerCutRounds {
     await machine.kill();
     const { unflushed, kept } = await this.#disk.cut(fate, losses);
     const report = this.#look(machine, round);
-    if (report.failures.length === 0) rmSync(directory, { recursive: true });
+    if (report.failures.length === 0) {
+      rmSync(directory, { recursive: true });
+      // The next boot recovers the store, and with that it changes it.
+      this.#disk.save(path.join(this.#directory, 'disk-after-cut'));
+    }
     const cut = `cut ${milliseconds} ms after ${isEarly ? 'the disk was mounted' : `work began, ${syncPercent} % synced`}`;
     const summary = `${report.summary}; ${cut}; ${kept} of ${unflushed} unflushed writes kept`;
     return { failures: report.failures, summary };
