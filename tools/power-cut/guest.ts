@@ -49,15 +49,14 @@ const REQUEST: MountRequest = {
   options: '',
   transport: 'kernel',
 };
-/** A commit begins when the interval is over, and takes its time. */
-const COMMIT_MS_MAX = 1000;
+/** A commit begins when the interval is over, and takes its time: more where the machine is emulated on a busy host. */
+const COMMIT_MS_MAX = 2000;
 
 const port = (number: number): string => `/dev/vport0p${number}`;
 const reports = openSync(port(REPORT_PORT), 'w');
 
 function report(what: GuestReport): void {
-  const up = { upSeconds: os.uptime() };
-  writeSync(reports, `${JSON.stringify({ ...what, ...up })}\n`);
+  writeSync(reports, `${JSON.stringify(what)}\n`);
 }
 
 function must({ code, stdout, stderr }: Ended, what: string): string {
