@@ -55,10 +55,17 @@ export function directoryState(directory: string): DirectoryState {
   return found.every((name) => NEUTRAL_NAMES.includes(name)) ? 'empty' : 'other';
 }
 
-/** Makes the directory of a store that is about to be made, for its owner only. */
+/**
+ * Makes the directory of a store that is about to be made, for its owner only, with those above it that are missing. All of their names
+ * are durable when it returns: what is synced in a store is worth nothing in a directory that a loss of power takes away.
+ */
 export function makeStoreDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (first === undefined) return;
+    for (let made = directory; made.length >= first.length; made = path.dirname(made)) {
+      syncDirectory(path.dirname(made));
+    }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new StoreError(
@@ -75,13 +82,20 @@ export function makeStoreDirectory(directory: string): void {
  */
 export function eraseStore(directory: string): void {
   rmSync(path.join(directory, SUPERBLOCK), { force: true });
-  const handle = openSync(directory, 'r');
-  fsyncSync(handle);
-  closeSync(handle);
+  syncDirectory(directory);
   for (const name of readdirSync(directory)) {
     if ((OWN_NAME.test(name) && name !== 'lock') || name === LOG_FILE || name === `${LOG_FILE}.1`) {
       rmSync(path.join(directory, name), { recursive: true, force: true });
     }
+  }
+}
+
+function syncDirectory(directory: string): void {
+  const handle = openSync(directory, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -5,6 +5,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { directoryState, eraseStore, makeStoreDirectory, notAStore } from '../../src/mount/store-directory.js';
+import { MemoryFileSystem } from '../fuse/memory-file-system.js';
+import { serveMount } from '../fuse/served-mount.js';
+
+const STORE_DIRECTORY = new URL('../../src/mount/store-directory.js', import.meta.url).href;
 
 t.test('tells what a directory is', async (t) => {
   const base = t.testdir({
@@ -28,6 +32,15 @@ t.test('tells what a directory is', async (t) => {
     code: 'not-a-store',
     message: /not a directory/,
   });
+});
+
+t.test('the names of the directories that are made for a store are durable', async (t) => {
+  const host = new MemoryFileSystem();
+  const { path: mountPoint, shell } = await serveMount(t, host);
+  const program = `import { makeStoreDirectory } from ${JSON.stringify(STORE_DIRECTORY)};
+    makeStoreDirectory(${JSON.stringify(`${mountPoint}/var/lib/store`)});`;
+  await shell(`${process.execPath} --input-type=module -e '${program}'`);
+  t.equal(host.syncs, 3, 'in the root, in var, and in lib');
 });
 
 t.test('the refusal tells a store without superblock from other files', async (t) => {

@@ -26,12 +26,12 @@ const PACKAGES: readonly (readonly [program: string, debianPackage: string])[] =
   ['xz', 'xz-utils'],
 ];
 
-const DISK_BYTES = 4 * 2 ** 30;
+const DISK_BYTES = 2 * 2 ** 30;
 
 interface Options {
   readonly rounds: number;
   readonly seconds: number;
-  readonly seed: number;
+  readonly seed?: number;
   readonly hostFs: HostFileSystem;
   readonly kernel?: string;
   readonly accelerator?: Accelerator;
@@ -43,18 +43,18 @@ function positive(text: string): number {
   return value;
 }
 
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A whole number of at most nine digits is needed.');
+  return Number(text);
+}
+
 const command: Command = new Command('power-cut')
   .description(
     'Cuts the power of a virtual machine that works on RazorFS, and checks that nothing is lost that must be kept.',
   )
   .option('--rounds <N>', 'cuts', positive, 20)
   .option('--seconds <S>', 'the longest time of work before the next cut', positive, 15)
-  .option(
-    '--seed <N>',
-    'the choices of an earlier run; what the cut meets still depends on the machine',
-    Number,
-    randomInt(1e9),
-  )
+  .option('--seed <N>', 'the choices of an earlier run; what the cut meets still depends on the machine', wholeNumber)
   .addOption(
     new Option('--host-fs <TYPE>', 'the file system that holds the store').choices(HOST_FILE_SYSTEMS).default('ext4'),
   )
@@ -94,7 +94,7 @@ function requirePackages(): void {
   const missing = needed.filter(([program]) => !isInstalled(program)).map(([, debianPackage]) => debianPackage);
   if (missing.length > 0) command.error(`Something is missing: apt install ${missing.join(' ')}`);
   // A busybox that is linked with libraries would need them in the guest.
-  if (!/statically linked|not a dynamic/.test(spawnSync('ldd', ['/bin/busybox'], { encoding: 'utf8' }).stderr)) {
+  if (spawnSync('ldd', ['/bin/busybox'], { encoding: 'utf8' }).stdout.includes('=>')) {
     command.error('/bin/busybox is not the static one: apt install busybox-static');
   }
 }
@@ -130,9 +130,10 @@ async function main(): Promise<number> {
   const disk = new VolatileDisk(medium, DISK_BYTES, socket);
   const accelerator = options.accelerator ?? (await chooseAccelerator({ kernel, root, socket, directory }));
   makeFileSystem(medium, options.hostFs);
-  console.log(`seed ${options.seed}; Linux ${kernel.release}, ${accelerator}; ${options.hostFs}; ${directory}`);
+  const seed = options.seed ?? randomInt(1e9);
+  console.log(`seed ${seed}; Linux ${kernel.release}, ${accelerator}; ${options.hostFs}; ${directory}`);
   const parts = { kernel, root, socket, accelerator };
-  const rounds = new PowerCutRounds(parts, disk, directory, options.hostFs, new Random(options.seed));
+  const rounds = new PowerCutRounds(parts, disk, directory, options.hostFs, new Random(seed));
   for (let round = 0; round <= options.rounds; round++) {
     const isLast = round === options.rounds;
     const { failures, summary } = await (isLast ? rounds.last(round) : rounds.round(round, options.seconds * 1000));
@@ -141,7 +142,7 @@ async function main(): Promise<number> {
       console.log(`  BROKEN: ${failure}`);
     }
     if (failures.length > 0) {
-      console.log(`Everything was left as it is: ${directory}`);
+      console.log(`Everything was left as it is: ${directory}; disk-after-cut is what this boot began with`);
       disk.close();
       return 1;
     }

@@ -13,6 +13,8 @@ export const MAKERS = {
 
 export function makeFileSystem(file: string, fileSystem: HostFileSystem): void {
   const [program, ...words] = MAKERS[fileSystem].words;
-  const { status, stderr } = spawnSync(program, [...words, file], { encoding: 'utf8' });
+  // Only root has the directories of these programs in its path.
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const { status, stderr } = spawnSync(program, [...words, file], { encoding: 'utf8', env });
   if (status !== 0) throw new Error(`${program}: ${stderr}`);
 }

@@ -14,6 +14,8 @@ export interface GuestOrder {
   readonly past: PastRound | undefined;
   /** Earlier rounds, which must be as they were. */
   readonly kept: readonly KeptRound[];
+  /** The whole store is read and checked as well. */
+  readonly isScrubbed: boolean;
   /** The work that follows; without any, the store is unmounted. */
   readonly work: Work | undefined;
 }

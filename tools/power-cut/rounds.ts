@@ -17,6 +17,8 @@ const DIRTY_CENTISECONDS = [10, 100, 3000] as const;
 const EARLY_CUT_RARITY = 5;
 const EARLY_CUT_MS_MAX = 20_000;
 const ROUNDS_KEPT = 2;
+/** One boot in so many scrubs the store, and the last one does. */
+const SCRUB_RARITY = 4;
 
 export interface RoundReport {
   readonly failures: readonly string[];
@@ -55,12 +57,16 @@ export class PowerCutRounds {
     // Of its own, because how many writes there are is not the seed's choice.
     const losses = new Random(this.#random.below(0xffff_ffff));
     const { machine, directory } = this.#start(round, { round, seed, syncPercent, dirtyCentiseconds });
-    await machine.hasReported(isEarly ? 'mounting' : 'working');
-    if (!machine.reports.some(({ state }) => state === 'failed')) await setTimeout(milliseconds);
+    await (isEarly ? machine.hasReported('mounting') : machine.isAtWork());
+    if (!machine.hasFailed) await setTimeout(milliseconds);
     await machine.kill();
     const { unflushed, kept } = await this.#disk.cut(fate, losses);
     const report = this.#look(machine, round);
-    if (report.failures.length === 0) rmSync(directory, { recursive: true });
+    if (report.failures.length === 0) {
+      rmSync(directory, { recursive: true });
+      // The next boot recovers the store, and with that it changes it.
+      this.#disk.save(path.join(this.#directory, 'disk-after-cut'));
+    }
     const cut = `cut ${milliseconds} ms after ${isEarly ? 'the disk was mounted' : `work began, ${syncPercent} % synced`}`;
     const summary = `${report.summary}; ${cut}; ${kept} of ${unflushed} unflushed writes kept`;
     return { failures: report.failures, summary };
@@ -78,7 +84,8 @@ export class PowerCutRounds {
 
   #start(round: number, work: GuestOrder['work']): { machine: Machine; directory: string } {
     const directory = path.join(this.#directory, `boot-${round}`);
-    const order: GuestOrder = { fileSystem: this.#fileSystem, past: this.#past, kept: this.#kept, work };
+    const isScrubbed = work === undefined || this.#random.below(SCRUB_RARITY) === 0;
+    const order: GuestOrder = { fileSystem: this.#fileSystem, past: this.#past, kept: this.#kept, isScrubbed, work };
     return { machine: new Machine({ ...this.#parts, directory }, order), directory };
   }
 

@@ -5,6 +5,7 @@
  *
  * INVARIANT: a flush is answered when the medium has all writes that were answered before it came.
  */
+import { spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import net from 'node:net';
 import type { Random } from '../../test/random.js';
@@ -39,6 +40,7 @@ export const FATES = ['all kept', 'all lost', 'some lost'] as const;
 export type Fate = (typeof FATES)[number];
 
 export class VolatileDisk {
+  readonly #file: string;
   readonly #medium: number;
   readonly #bytes: number;
   readonly #server: net.Server;
@@ -47,6 +49,7 @@ export class VolatileDisk {
 
   /** Makes a file of so many bytes, and serves it on a Unix socket. */
   constructor(file: string, bytes: number, socket: string) {
+    this.#file = file;
     this.#medium = openSync(file, 'w+');
     ftruncateSync(this.#medium, bytes);
     this.#bytes = bytes;
@@ -76,6 +79,12 @@ export class VolatileDisk {
       if (survivors.length > 0) kept++;
     }
     return { unflushed: cache.length, kept };
+  }
+
+  /** Copies the medium as it is, for a later look. */
+  save(copy: string): void {
+    const { status, stderr } = spawnSync('cp', ['--sparse=always', this.#file, copy], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`the medium cannot be copied: ${stderr}`);
   }
 
   async #serve(connection: net.Socket): Promise<void> {
