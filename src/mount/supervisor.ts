@@ -41,6 +41,7 @@ export class Supervisor {
   #deaths: Deaths = { count: 0, last: '' };
   #lock: number | undefined;
   readonly #mounts = new Map<number, InheritedMount>();
+  #nextMount = 0;
   /** Resolves when the last mount has ended for good. It never rejects. */
   #ended: Promise<ServiceEnd> | undefined;
 
@@ -141,6 +142,7 @@ export class Supervisor {
             lock: inherit(this.#lock),
             mounts: [...this.#mounts.values()].map(({ fuse, description }) => ({ fuse: inherit(fuse), description })),
             deaths: this.#deaths,
+            nextMount: this.#nextMount,
           };
     const worker = spawn(process.execPath, [WORKER, this.#request.mountPoint, this.#request.store], {
       cwd: '/',
@@ -171,6 +173,7 @@ export class Supervisor {
             this.#lock = receiveFileDescriptor(ours);
             break;
           case 'mounted':
+            this.#nextMount = Math.max(this.#nextMount, said.mount.id + 1);
             this.#mounts.set(said.mount.id, { fuse: receiveFileDescriptor(ours), description: said.mount });
             break;
           case 'unmounted':
