@@ -86,7 +86,7 @@ t.test('a worker that dies while no other can open the store is succeeded once o
     writeFileSync(file, 'kept');
     writeFileSync(signal, '');
     process.kill(pid, 'SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await new Promise((resolve) => setTimeout(resolve, 4200));
     rmSync(signal);
     t.equal(readFileSync(file, 'utf8'), 'kept');
     mkdirSync(path.join(place.mountPoint, 'directory'));
