@@ -278,19 +278,23 @@ export class BlobStore {
     return new Map(this.#pendingCuts);
   }
 
-  /** The log is durable up to these cuts: makes those that still stand. */
-  cutAll(cuts: ReadonlyMap<BlobId, PendingCut>): void {
+  /**
+   * The log is durable up to these cuts: makes those that still stand, at once, and then durable. A process that died in between would leave
+   * nobody to know of a cut that a loss of power may take back.
+   */
+  async cutAll(cuts: ReadonlyMap<BlobId, PendingCut>): Promise<void> {
+    const made: BlobId[] = [];
     for (const [id, cut] of cuts) {
       if (this.#pendingCuts.get(id) !== cut) continue;
       this.#pendingCuts.delete(id);
-      const { size } = cut;
       const file = this.file(id);
-      if (file.size() > size) {
-        this.#noteUnsynced(id, 0);
-        this.#unsyncedCuts.set(id, (this.#unsyncedCuts.get(id) ?? 0) + 1);
-        file.truncate(size);
-      }
+      if (file.size() <= cut.size) continue;
+      this.#noteUnsynced(id, 0);
+      this.#unsyncedCuts.set(id, (this.#unsyncedCuts.get(id) ?? 0) + 1);
+      file.truncate(cut.size);
+      made.push(id);
     }
+    await Promise.all(made.map((id) => this.sync(id)));
   }
 
   // ── Removing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -41,13 +41,13 @@ export async function serve(
 /** Goes on with a store that another process served until it died or was asked to make room. `request` is its first mount's. */
 export async function resume(
   request: MountRequest,
-  { lock, mounts, deaths }: InheritedStore,
+  inherited: InheritedStore,
   keeper: DescriptorKeeper,
   terminal?: Terminal,
 ): Promise<ServedStore> {
   const options = parseMountOptions(request.options);
-  const store = await OpenedStore.open(storeRequest(request, options), terminal, lock);
-  const service = await ServedStore.resume(mounts, deaths, store, keeper);
+  const store = await OpenedStore.open(storeRequest(request, options), terminal, inherited.lock);
+  const service = await ServedStore.resume(inherited, store, keeper);
   watchProcess(service, store.log, terminal !== undefined);
   return service;
 }

@@ -32,7 +32,7 @@ import { ServedMount } from './served-mount.js';
 import { serviceStatus } from './service-status.js';
 import { attachInChild } from './start-attach.js';
 import { StoreScrub } from './store-scrub.js';
-import type { Deaths, DescriptorKeeper, InheritedMount } from './worker-protocol.js';
+import type { Deaths, DescriptorKeeper, InheritedStore } from './worker-protocol.js';
 
 const NO_DEATHS: Deaths = { count: 0, last: '' };
 
@@ -78,14 +78,13 @@ export class ServedStore implements ControlledStore, StoreMounts {
 
   /** Goes on with the mounts that another process served. */
   static async resume(
-    mounts: readonly InheritedMount[],
-    deaths: Deaths,
+    { mounts, deaths, nextMount }: Omit<InheritedStore, 'lock'>,
     store: OpenedStore,
     keeper: DescriptorKeeper,
   ): Promise<ServedStore> {
     const service = new ServedStore(store, await ControlServer.open(store.directory), keeper, deaths);
+    service.#nextId = nextMount;
     for (const { description, fuse } of mounts) {
-      service.#nextId = Math.max(service.#nextId, description.id + 1);
       service.#serve(await ServedMount.resume(description, fuse, store));
     }
     service.#commitAsAsked();
@@ -211,7 +210,11 @@ export class ServedStore implements ControlledStore, StoreMounts {
       readOnlyReason: mount.readOnlyReason,
       recovery: store.recovery,
     };
-    log.info({ mountPoint, store: storePath, dataset: report.dataset, created, recovery: store.recovery }, 'mounted');
+    const { id } = mount.description;
+    log.info(
+      { id, mountPoint, store: storePath, dataset: report.dataset, created, recovery: store.recovery },
+      'mounted',
+    );
     return report;
   }
 

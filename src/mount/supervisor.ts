@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { errnoName, receiveFileDescriptor, socketPair } from '../native/addon.js';
 import type { ServiceEnd } from './control-server.js';
@@ -23,6 +24,8 @@ import type { Deaths, InheritedMount, InheritedStore, WorkerMessage, WorkerReque
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 /** The descriptors that a worker inherits behind its standard files and the IPC channel. */
 const FIRST_INHERITED = 4;
+/** What keeps a worker from going on with a store (no memory, no space, an error of the disk) may be over soon. Milliseconds. */
+const RETRY_MS = 1000;
 /** Characters of a dying worker's error output that are kept. */
 const ERROR_OUTPUT_KEPT = 4096;
 
@@ -30,6 +33,8 @@ const ERROR_OUTPUT_KEPT = 4096;
 interface WorkerEnd {
   readonly end: ServiceEnd | undefined;
   readonly how: string;
+  /** It could not be started, or could not open the store. */
+  readonly isFailure: boolean;
   readonly errorOutput: string;
 }
 
@@ -41,6 +46,7 @@ export class Supervisor {
   #deaths: Deaths = { count: 0, last: '' };
   #lock: number | undefined;
   readonly #mounts = new Map<number, InheritedMount>();
+  #nextMount = 0;
   /** Resolves when the last mount has ended for good. It never rejects. */
   #ended: Promise<ServiceEnd> | undefined;
 
@@ -77,7 +83,7 @@ export class Supervisor {
   async #supervise(first: Promise<WorkerEnd>): Promise<ServiceEnd> {
     let ended = first;
     for (;;) {
-      const { end, how, errorOutput } = await ended;
+      const { end, how, isFailure, errorOutput } = await ended;
       if (end !== undefined && end.outcome !== 'restart') {
         return end;
       }
@@ -93,6 +99,7 @@ export class Supervisor {
           `the serving process died by ${this.#deaths.last}, and a mount over fuse-native ends with it`,
         );
       }
+      if (isFailure) await setTimeout(RETRY_MS);
       ended = this.#startSuccessor();
     }
   }
@@ -146,6 +153,7 @@ export class Supervisor {
             lock: inherit(this.#lock),
             mounts: [...this.#mounts.values()].map(({ fuse, description }) => ({ fuse: inherit(fuse), description })),
             deaths: this.#deaths,
+            nextMount: this.#nextMount,
           };
     const worker = spawn(process.execPath, [WORKER, this.#request.mountPoint, this.#request.store], {
       cwd: '/',
@@ -176,6 +184,7 @@ export class Supervisor {
             this.#lock = receiveFileDescriptor(ours);
             break;
           case 'mounted':
+            this.#nextMount = Math.max(this.#nextMount, said.mount.id + 1);
             this.#mounts.set(said.mount.id, { fuse: receiveFileDescriptor(ours), description: said.mount });
             break;
           case 'replaced':
@@ -200,13 +209,14 @@ export class Supervisor {
       worker.once('close', (code, signal) => reject(endedEarly(code, signal, errorOutput)));
     });
     const ended = new Promise<WorkerEnd>((resolve) => {
-      worker.once('error', (error) => resolve({ end, how: error.message, errorOutput: '' }));
+      worker.once('error', (error) => resolve({ end, how: error.message, isFailure: true, errorOutput: '' }));
       worker.once('close', async (code, signal) => {
         // What it had said last is heard first.
         if (worker.connected) await new Promise((heard) => worker.once('disconnect', heard));
         closeSync(ours);
         const how = failure || (signal ?? `exit code ${code}`);
-        resolve({ end, how, errorOutput: this.#terminal === undefined ? errorOutput.trim() : '' });
+        const isFailure = failure !== '';
+        resolve({ end, how, isFailure, errorOutput: this.#terminal === undefined ? errorOutput.trim() : '' });
       });
     });
     return { ready, ended };

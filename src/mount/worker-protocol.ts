@@ -28,6 +28,8 @@ export interface InheritedStore {
   readonly lock: number;
   readonly mounts: readonly InheritedMount[];
   readonly deaths: Deaths;
+  /** The `id` that the next mount gets: none is used twice. */
+  readonly nextMount: number;
 }
 
 /** Keeps the descriptors that must outlive this process. */

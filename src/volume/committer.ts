@@ -140,9 +140,11 @@ export class Committer {
       this.#next = undefined;
       try {
         this.#assertSound();
+        const cuts = this.#blobs.pendingCuts();
         await this.#commit(batch);
         this.#assertSound();
         batch.resolve();
+        if (cuts.size > 0) await this.#blobs.cutAll(cuts);
       } catch (error) {
         if (!isLackOfLogSpace(error)) this.#store.fail(error);
         batch.reject(error);
@@ -158,7 +160,6 @@ export class Committer {
 
   async #commit(batch: Batch): Promise<void> {
     const before = this.#log.tail;
-    const cuts = this.#blobs.pendingCuts();
     const blobs = new Set([...batch.blobs, ...this.#barriers].filter((blob) => this.#blobs.isUnsynced(blob)));
     const isOnAll = this.#barrierOnAll;
     const all = batch.all || isOnAll;
@@ -182,7 +183,6 @@ export class Committer {
     await Promise.all([data, this.#log.isDirty ? this.#log.sync() : undefined]);
     this.#barriersUnderway = new Set();
     this.#barrierOnAllUnderway = false;
-    if (cuts.size > 0) this.#blobs.cutAll(cuts);
   }
 }
 

@@ -36,6 +36,10 @@ export function bringUpToDate(
   const powerLoss = !clean && superblock.bootId !== bootId;
   if (clean) return { operationsReplayed: 0, filesClamped: 0, end: lsn, powerLoss };
   const replayed = replay(state, applier, log, lsn, logEnd?.lsn ?? Number.POSITIVE_INFINITY, powerLoss);
+  // Otherwise records that were lost are between those that were not: the host's journal does not keep them in order.
+  if (!powerLoss && log.hasRecordsBeyond(replayed.end)) {
+    throw new CorruptionError(`log record ${replayed.end}`, 'damaged or missing, but there are more after it');
+  }
   return { ...replayed, powerLoss, ...(logEnd === undefined ? {} : { givenUp: logEnd.reason }) };
 }
 

@@ -68,6 +68,8 @@ export class Log {
   #recordDataset = 0;
   readonly #writer = new FieldWriter();
   #hasSpare = true;
+  /** The segment that was read last, until the log is written. */
+  #content: SegmentContent | undefined;
 
   private constructor(disk: Disk, uuid: string, segmentBytes: number) {
     this.#disk = disk;
@@ -119,6 +121,11 @@ export class Log {
     return this.#pool.some((segment) => segment.number >= first && segment.number <= number);
   }
 
+  #contentOf(segment: LogSegment): SegmentContent {
+    if (this.#content?.number !== segment.number) this.#content = segment.read(this.#segmentBytes);
+    return this.#content;
+  }
+
   /** The valid records from an LSN on, in order. Throws DiskError. */
   *records(from: Lsn): Generator<LogRecord> {
     let lsn: number = from;
@@ -126,7 +133,8 @@ export class Log {
     for (;;) {
       const number = Math.floor(lsn / this.#dataBytes);
       if (segment?.number !== number) {
-        segment = this.#pool.find((candidate) => candidate.number === number)?.read(this.#segmentBytes);
+        const file = this.#pool.find((candidate) => candidate.number === number);
+        segment = file === undefined ? undefined : this.#contentOf(file);
       }
       if (segment === undefined) return;
       if ((lsn % this.#dataBytes) + LOG_RECORD_HEADER_BYTES > this.#dataBytes) {
@@ -138,6 +146,17 @@ export class Log {
       if (record.type !== PADDING) yield record;
       lsn = record.end;
     }
+  }
+
+  /** Whether there are valid records beyond the LSN at which the log ends: where all that was written is there, something is damaged. */
+  hasRecordsBeyond(end: Lsn): boolean {
+    const number = Math.floor(end / this.#dataBytes);
+    return this.#pool.some((segment) => {
+      if (segment.number < number) return false;
+      const content = this.#contentOf(segment);
+      if (segment.number === number) return content.hasRecordFrom(end + 8);
+      return content.recordAt(segment.number * this.#dataBytes) !== undefined;
+    });
   }
 
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -155,6 +174,7 @@ export class Log {
   startAt(lsn: Lsn, needed: Lsn): void {
     // A process that died may have made a file without making its name durable.
     if (this.#pool.length > 0) this.#disk.syncDirectory(LOG_DIRECTORY);
+    this.#content = undefined;
     this.#tail = lsn;
     this.#firstNeeded = Math.floor(needed / this.#dataBytes);
     this.#current = this.#acquire(Math.floor(lsn / this.#dataBytes));

@@ -133,6 +133,18 @@ export class SegmentContent {
     this.#dataBytes = bytes.length - LOG_SEGMENT_HEADER_BYTES;
   }
 
+  /** Whether there is a valid record at an LSN of this segment or anywhere after it. */
+  hasRecordFrom(first: number): boolean {
+    const words = this.#words;
+    const end = words.length - LOG_RECORD_HEADER_BYTES / 4;
+    let lsn = first;
+    for (let word = (LOG_SEGMENT_HEADER_BYTES + (first % this.#dataBytes)) >>> 2; word <= end; word += 2, lsn += 8) {
+      // Most of what is looked at are zeros, and no record is as short.
+      if (words[word + 1] >= LOG_RECORD_HEADER_BYTES && this.recordAt(lsn) !== undefined) return true;
+    }
+    return false;
+  }
+
   /** The record at an LSN of this segment; undefined when there is no valid one. */
   recordAt(lsn: number): LogRecord | undefined {
     const words = this.#words;

@@ -55,6 +55,11 @@ const logFiles = (disk: SimulatedDisk): string[] =>
 const harmLog = (disk: SimulatedDisk, change: (bytes: Buffer) => void): void => {
   for (const path of logFiles(disk)) disk.damage(path, change);
 };
+const harmRecordOfB = (disk: SimulatedDisk): void =>
+  harmLog(disk, (bytes) => {
+    const at = bytes.lastIndexOf(Buffer.from('b\0\0\0\0\0\0\0', 'latin1'));
+    if (at > 4096) bytes[at] ^= 1;
+  });
 const blobOfA = 'blobs/0/1';
 const size = (session: Session, name: string): number => session.present.resolve(name).content.length;
 /** Everything is kept but the first page of each file: the header of a log segment. */
@@ -142,12 +147,20 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'log record torn at the end: the records before it',
-    harm: (disk) => {
-      harmLog(disk, (bytes) => {
-        const at = bytes.lastIndexOf(Buffer.from('b\0\0\0\0\0\0\0', 'latin1'));
-        if (at > 4096) bytes[at] ^= 1;
-      });
-    },
+    harm: harmRecordOfB,
+    expected: ['a', 's'],
+  },
+  {
+    name: 'log record damaged before others, same boot: refused',
+    steps: [{ op: 'mkdir', path: 'c' }],
+    harm: harmRecordOfB,
+    expected: /log record \d+: damaged or missing, but there are more after it/,
+  },
+  {
+    name: 'log record lost before others, power loss: the records before it',
+    steps: [{ op: 'mkdir', path: 'c' }],
+    fate: KEEP_ALL,
+    harm: harmRecordOfB,
     expected: ['a', 's'],
   },
   {

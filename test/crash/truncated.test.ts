@@ -5,8 +5,9 @@ import { Attributes } from '../../src/filesystem/attributes.js';
 import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { asBlobId, type BlobId, type Ino, ROOT_INO } from '../../src/store/units.js';
 import type { Store } from '../../src/volume/store.js';
+import { LOSE_ALL } from './fates.js';
 import { SimulatedDisk } from './simulated-disk.js';
-import { makeStore, openStore, SAME_BOOT, settle } from './small-store.js';
+import { makeStore, OTHER_BOOT, openStore, SAME_BOOT, settle } from './small-store.js';
 
 const CALLER = { uid: 0, gid: 0, pid: 1, umask: 0, request: 0 };
 const [LARGE, SMALL] = [100_000, 40_000];
@@ -82,6 +83,31 @@ t.test('a commit does not cut for a record after its own, although the size is t
   await settle(disk, store.commit('all'));
   t.equal(life.hostBytes, SMALL);
   await settle(disk, store.close());
+});
+
+t.test('what was cut off does not come back when the process dies, and then the power goes', async (t) => {
+  const life = await Life.begin();
+  const { disk, store } = life;
+  const out = new Attributes();
+  life.files.makeNode(ROOT_INO, Buffer.from('other'), 0o100644, 0, CALLER, out);
+  const other = out.ino;
+  life.truncate();
+  await settle(disk, store.checkpoint());
+  await settle(disk, store.commit('all'));
+  await settle(disk, new Promise((resolve) => setImmediate(resolve)));
+  while (disk.pendingSyncs > 0) disk.completeSync(0);
+  const left = disk.afterProcessDeath();
+  disk.kill();
+  const successor = new FileSystem((await openStore(left, SAME_BOOT)).main, { atime: 'noatime' });
+  successor.write(life.ino, LARGE - 10, 10, new Uint8Array(10), 0, false, CALLER);
+  await settle(left, successor.sync(other));
+  const last = left.afterPowerLoss(LOSE_ALL);
+  const recovered = await openStore(last, OTHER_BOOT);
+  const files = new FileSystem(recovered.main, { atime: 'noatime' });
+  const into = new Uint8Array(LARGE);
+  const length = await files.read(life.ino, 0, LARGE, into, 0);
+  t.notOk(into.subarray(SMALL, length).includes(1));
+  await settle(last, recovered.close());
 });
 
 t.test('a blob that is gone needs no sync, although one was under way', async (t) => {

@@ -68,3 +68,31 @@ t.test('EIO from a sync makes the mount read-only, and status says why', async (
   t.match(await place.umount(), { code: EXIT.success });
   t.match(await run(path.join(ROOT, 'razorfsck'), [place.store]), { code: 0 });
 });
+
+/** Makes the store impossible to open while `signal` exists. */
+const unusableDisk = (signal: string): string => `
+  import { existsSync } from 'node:fs';
+  import { HostDisk } from ${JSON.stringify(path.join(import.meta.dirname, '../../src/store/host-disk.js'))};
+  import { DiskError } from ${JSON.stringify(path.join(import.meta.dirname, '../../src/store/disk.js'))};
+  const { open } = HostDisk.prototype;
+  HostDisk.prototype.open = function (name, mode) {
+    if (existsSync(${JSON.stringify(signal)})) throw new DiskError('ENOMEM', 'open', name);
+    return open.call(this, name, mode);
+  };`;
+
+t.test('a worker that dies while no other can open the store is succeeded once one can', async (t) => {
+  const place = new Place(t);
+  const signal = path.join(place.directory, 'no memory');
+  await withPlanted(t, unusableDisk(signal), async () => {
+    const { pid } = await place.mounted();
+    const file = path.join(place.mountPoint, 'file');
+    writeFileSync(file, 'kept');
+    writeFileSync(signal, '');
+    process.kill(pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 4200));
+    rmSync(signal);
+    t.equal(readFileSync(file, 'utf8'), 'kept');
+    mkdirSync(path.join(place.mountPoint, 'directory'));
+    t.match(await place.umount(), { code: EXIT.success });
+  });
+});

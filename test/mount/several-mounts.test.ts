@@ -233,6 +233,22 @@ t.test('the worker dies under several mounts', async (t) => {
   t.equal(check.code, 0, check.stdout);
 });
 
+t.test('a mount that ended gives its number to no other: requests are told apart by it', async (t) => {
+  const place = await places(t);
+  for (const name of ['one', 'two']) {
+    await place.mountedAt(name, ['--volume', 'work']);
+    await razorfs(['umount', place.at(name)]);
+    await killWorker(place.store);
+  }
+  const log = readFileSync(path.join(place.store, 'razorfs.log'), 'utf8').trimEnd().split('\n');
+  const mounted: { readonly msg: string; readonly id: number }[] = log.map((line) => JSON.parse(line));
+  t.same(
+    mounted.filter(({ msg }) => msg === 'mounted').map(({ id }) => id),
+    [0, 1, 2],
+  );
+  t.equal((await razorfs(['umount', place.store])).code, EXIT.success);
+});
+
 t.test('a signal ends all mounts', async (t) => {
   const place = new Places(t);
   mkdirSync(place.at('work'));
