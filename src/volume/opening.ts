@@ -30,6 +30,7 @@ export function bringUpToDate(
   const { clean, lsn } = superblock;
   const powerLoss = !clean && superblock.bootId !== bootId;
   const replayed = clean ? { operations: 0, filesClamped: 0, end: lsn } : replay(state, applier, log, lsn, powerLoss);
+  log.checkNothingFollows(replayed.end, powerLoss);
   return { ...replayed, powerLoss };
 }
 

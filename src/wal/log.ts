@@ -27,6 +27,7 @@ import {
   recordAligned,
   type SegmentContent,
   sealRecord,
+  UNSYNCED_SEGMENTS_MAX,
   wordsOf,
 } from './segment.js';
 
@@ -38,11 +39,6 @@ export const LOG_DIRECTORY = 'wal';
 const ZEROS_BYTES = 64 * 1024;
 /** The memory in which records are put together, at first: the data of a small file, or what an operation says in names. */
 const RECORD_BUFFER_BYTES = 64 * 1024;
-/**
- * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
- * unsynced, and recovery leaves out as many numbers, so that such records are never found at a place that has their LSN.
- */
-const UNSYNCED_SEGMENTS_MAX = 16;
 
 export class Log {
   readonly #disk: Disk;
@@ -137,6 +133,26 @@ export class Log {
       if (record === undefined) return;
       if (record.type !== PADDING) yield record;
       lsn = record.end;
+    }
+  }
+
+  /**
+   * Refuses a log with records that `records` does not lead to, `end` being where it ends: something before them is damaged, or the
+   * superblock of the mount that logged them. A loss of power may leave such records in segments that were not synced. Throws
+   * CorruptionError, DiskError.
+   */
+  checkNothingFollows(end: Lsn, powerLoss: boolean): void {
+    const number = Math.floor(end / this.#dataBytes);
+    for (const segment of this.#pool) {
+      if (segment.number < number) continue;
+      const first = segment.number * this.#dataBytes;
+      if (segment.number >= number + UNSYNCED_SEGMENTS_MAX) {
+        if (segment.read(this.#segmentBytes).recordAt(first) === undefined) continue;
+        throw new CorruptionError('superblock', `the one by which LSN ${first} was logged is missing`);
+      }
+      if (!powerLoss && segment.read(this.#segmentBytes).hasRecordFrom(Math.max(end, first))) {
+        throw new CorruptionError('wal', `the record at LSN ${end} is damaged or missing, but there are more after it`);
+      }
     }
   }
 
