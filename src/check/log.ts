@@ -88,15 +88,15 @@ class LogCheck {
       if (segment.number < 0) continue;
       if (this.#segments.has(segment.number)) {
         this.#error(where, `a second file that holds log segment ${segment.number}`, 'the store cannot be mounted');
-      } else if (segment.size < geometry.logSegmentBytes) {
+        continue;
+      }
+      if (segment.size < geometry.logSegmentBytes) {
         // One that is of no use any more is removed by the next mount.
         if (clean || segment.number < Math.floor(lsn / this.#dataBytes)) continue;
-        this.#error(
-          where,
-          `${segment.size} bytes long, should be ${geometry.logSegmentBytes}`,
-          'the operations in it are lost',
-        );
-      } else this.#segments.set(segment.number, segment);
+        const problem = `${segment.size} bytes long, should be ${geometry.logSegmentBytes}`;
+        this.#error(where, problem, 'the operations from there on are lost');
+      }
+      this.#segments.set(segment.number, segment);
     }
   }
 
@@ -107,10 +107,10 @@ class LogCheck {
     const { logSegmentBytes } = this.#superblock.geometry;
     if (this.#bytes.length === 0) this.#bytes = Buffer.alloc(logSegmentBytes);
     const file = this.#disk.open(`${LOG_DIRECTORY}/${segment.name}`, 'read');
-    const length = file.read(this.#bytes, 0, logSegmentBytes, 0);
+    this.#bytes.fill(0, file.read(this.#bytes, 0, logSegmentBytes, 0));
     file.close();
-    this.#loaded = length === logSegmentBytes ? number : -1;
-    return this.#loaded === number;
+    this.#loaded = number;
+    return true;
   }
 
   /** The type and the end of the record at an LSN, if there is a valid one. Its segment must be loaded. */

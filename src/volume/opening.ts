@@ -51,6 +51,7 @@ function addCatalog(state: StoreState, bookkeeping: Bookkeeping): void {
 function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log): void {
   const { lsn, clean, epoch, root } = superblock;
   log.checkNoDuplicates();
+  log.checkWhole(clean ? Number.POSITIVE_INFINITY : lsn);
   if (!clean && !log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
   const birth = state.pages.file.birth(root);
   if (birth > epoch)

@@ -47,6 +47,8 @@ export class Log {
   /** Bytes of records in a segment: D. */
   readonly #dataBytes: number;
   readonly #pool: LogSegment[] = [];
+  /** Files that hold a segment but are shorter, with its number. */
+  readonly #cutOff = new Map<string, number>();
   #current: LogSegment | undefined;
   #tail: Lsn = asLsn(0);
   /** Segments before this number hold nothing that recovery needs. */
@@ -83,15 +85,16 @@ export class Log {
     for (const name of disk.list(LOG_DIRECTORY)) {
       if (!/^\d+$/.test(name)) continue;
       const file = disk.open(`${LOG_DIRECTORY}/${name}`, readOnly ? 'read' : 'write');
-      if (file.size() < segmentBytes) {
-        // Cut off while it was made: nothing was ever logged in it.
-        file.close();
-        if (!readOnly) disk.remove(`${LOG_DIRECTORY}/${name}`);
-        continue;
-      }
       const segment = new LogSegment(file);
       segment.load(log.#uuid);
-      log.#pool.push(segment);
+      if (file.size() >= segmentBytes) {
+        log.#pool.push(segment);
+        continue;
+      }
+      file.close();
+      if (segment.number >= 0) log.#cutOff.set(name, segment.number);
+      // Cut off while it was made: nothing was ever logged in it.
+      else if (!readOnly) disk.remove(`${LOG_DIRECTORY}/${name}`);
     }
     return log;
   }
@@ -117,6 +120,11 @@ export class Log {
 
   /** The valid records from an LSN on, in order. Throws DiskError. */
   *records(from: Lsn): Generator<LogRecord> {
+    for (const record of this.#all(from)) if (record.type !== PADDING) yield record;
+  }
+
+  /** The same with those that only say that the rest of a segment is unused. */
+  *#all(from: Lsn): Generator<LogRecord> {
     let lsn: number = from;
     let segment: SegmentContent | undefined;
     for (;;) {
@@ -131,17 +139,19 @@ export class Log {
       }
       const record = segment.recordAt(lsn);
       if (record === undefined) return;
-      if (record.type !== PADDING) yield record;
+      yield record;
       lsn = record.end;
     }
   }
 
   /**
-   * Refuses a log with records that `records` does not lead to, `end` being where it ends: something before them is damaged, or the
-   * superblock of the mount that logged them. A loss of power may leave such records in segments that were not synced. Throws
-   * CorruptionError, DiskError.
+   * Refuses a log with records that `records` does not lead to, `last` being the end of the last one: something before them is
+   * damaged, or the superblock of the mount that logged them. A loss of power may leave such records in segments that were not
+   * synced. Throws CorruptionError, DiskError.
    */
-  checkNothingFollows(end: Lsn, powerLoss: boolean): void {
+  checkNothingFollows(last: Lsn, powerLoss: boolean): void {
+    let end = last;
+    for (const padding of this.#all(last)) end = padding.end;
     const number = Math.floor(end / this.#dataBytes);
     for (const segment of this.#pool) {
       if (segment.number < number) continue;
@@ -317,6 +327,16 @@ export class Log {
     this.#syncedTo = this.#tail;
     for (const segment of new Set([...this.#syncing.keys(), ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
+  }
+
+  /** Refuses a log that a file was cut off of; such as are not needed for the log from an LSN on go. Throws CorruptionError, DiskError. */
+  checkWhole(from: number): void {
+    for (const [name, number] of this.#cutOff) {
+      const path = `${LOG_DIRECTORY}/${name}`;
+      if (number >= Math.floor(from / this.#dataBytes))
+        throw new CorruptionError(path, 'shorter than a segment of the log');
+      this.#disk.remove(path);
+    }
   }
 
   /** Whether two files claim the same segment, which no history of this program can bring about. */

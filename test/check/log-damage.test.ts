@@ -2,15 +2,21 @@
  * Damage that hides a part of the log of a store that was killed: a mount refuses what razorfsck calls an error, so that nothing that
  * was promised is missing without a word, and a repair leaves what can be applied to the next mount.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Attributes } from '../../src/filesystem/attributes.js';
 import { crc32c } from '../../src/native/addon.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
-import { ROOT_INO } from '../../src/store/units.js';
-import { LOG_SEGMENT_HEADER_BYTES } from '../../src/wal/segment.js';
-import { flip, superblockOf } from './damage.js';
+import { asLsn, ROOT_INO } from '../../src/store/units.js';
+import {
+  LOG_RECORD_HEADER_BYTES,
+  LOG_SEGMENT_HEADER_BYTES,
+  PADDING,
+  sealRecord,
+  wordsOf,
+} from '../../src/wal/segment.js';
+import { flip, overwrite, superblockOf } from './damage.js';
 import {
   CALLER,
   check,
@@ -64,6 +70,18 @@ t.test('a record in the middle', async (t) => {
   t.strictSame(await errorsOf(directory), []);
 });
 
+t.test('a file that is cut off', async (t) => {
+  const directory = await makeKilled(t);
+  const { file, end } = lastSegment(directory);
+  truncateSync(file, Math.floor(end / 2));
+  await t.rejects(filesIn(directory), { message: /shorter than a segment/ });
+  t.match(await errorsOf(directory), [/^log: \d+ bytes long, should be/]);
+  await repair(directory);
+  t.strictSame(await errorsOf(directory), []);
+  const left = await filesIn(directory);
+  t.ok(left > 0 && left < FILES, `what it still has is applied: ${left}`);
+});
+
 t.test('the superblock of the last mount', async (t) => {
   const directory = await makeKilled(t);
   flip(join(directory, 'superblock'), (superblockOf(directory).sequence % 2) * PAGE_SIZE + 100);
@@ -101,4 +119,10 @@ t.test('a segment that was begun, and nothing logged in it, is no damage', async
     t.strictSame(await errorsOf(directory), []);
     t.equal(await filesIn(copyStore(t, directory)), FILES);
   }
+  const padding = new Uint8Array(LOG_RECORD_HEADER_BYTES);
+  const { end } = (await check(directory)).result.log;
+  sealRecord(padding, wordsOf(padding), padding.length, asLsn(end), PADDING, 0, 0);
+  overwrite(file, LOG_SEGMENT_HEADER_BYTES + (end % (bytes.length - LOG_SEGMENT_HEADER_BYTES)), padding);
+  t.strictSame(await errorsOf(directory), []);
+  t.equal(await filesIn(copyStore(t, directory)), FILES, 'nor is one that was left for it');
 });
