@@ -24,7 +24,7 @@ export class ArenaReader {
   failures = 0;
   #buffer = Buffer.alloc(64 * 1024);
 
-  /** After a `read`: the payload, valid until the next one, also of a record whose checksum is wrong; empty without one. */
+  /** After a `read`: the payload, valid until the next one, also where the checksum is wrong; empty without one, or of another's. */
   payload: Uint8Array = new Uint8Array(0);
   /** After a `read`: bytes that the record takes in its segment; 0 when there was a problem. */
   size = 0;
@@ -132,6 +132,8 @@ export class ArenaReader {
     const ownerObject = this.#buffer.readUInt32LE(20) * WORD + this.#buffer.readUInt32LE(16);
     const ownerMinor = (high & 0xff_ffff) * WORD + this.#buffer.readUInt32LE(24);
     if ((object !== undefined && ownerObject !== object) || high >>> 24 !== kind || ownerMinor !== minor) {
+      // What is known to be another's is not kept for this one.
+      this.payload = new Uint8Array(0);
       return `${where} belongs to another item, of inode ${ownerObject}`;
     }
     this.size = recordBytes(capacity);

@@ -7,7 +7,12 @@ import type { Superblock } from '../store/superblock.js';
 import { decodeOperation } from '../volume/operation-codec.js';
 import { LOG_DIRECTORY } from '../wal/log.js';
 import { FieldReader } from '../wal/record.js';
-import { LOG_RECORD_HEADER_BYTES, LOG_SEGMENT_HEADER_BYTES, LOG_SEGMENT_MAGIC } from '../wal/segment.js';
+import {
+  LOG_RECORD_HEADER_BYTES,
+  LOG_SEGMENT_HEADER_BYTES,
+  LOG_SEGMENT_MAGIC,
+  UNSYNCED_SEGMENTS_MAX,
+} from '../wal/segment.js';
 import type { Findings } from './findings.js';
 
 /** Bytes of a segment's first block that its checksum covers, as the table in wal/segment.ts has it. */
@@ -18,8 +23,10 @@ const TYPE_SYNCED = 12;
 export interface LogSummary {
   /** Operations that the next mount will apply. */
   readonly pending: number;
-  /** All that waits can be applied, as far as can be told from the log alone. */
-  readonly isReadable: boolean;
+  /** The LSN after the last of them. */
+  readonly end: number;
+  /** The names of the files that they are in, by segment number. */
+  readonly files: ReadonlyMap<number, string>;
 }
 
 interface SegmentFile {
@@ -60,7 +67,7 @@ class LogCheck {
   #bytes = Buffer.alloc(0);
   #loaded = -1;
   pending = 0;
-  isReadable = true;
+  #isReadable = true;
 
   constructor(disk: Disk, superblock: Superblock, findings: Findings) {
     this.#disk = disk;
@@ -70,7 +77,7 @@ class LogCheck {
   }
 
   #error(where: string, problem: string, effect: string): void {
-    this.isReadable = false;
+    this.#isReadable = false;
     this.#findings.error('log', where, problem, effect);
   }
 
@@ -81,15 +88,15 @@ class LogCheck {
       if (segment.number < 0) continue;
       if (this.#segments.has(segment.number)) {
         this.#error(where, `a second file that holds log segment ${segment.number}`, 'the store cannot be mounted');
-      } else if (segment.size < geometry.logSegmentBytes) {
+        continue;
+      }
+      if (segment.size < geometry.logSegmentBytes) {
         // One that is of no use any more is removed by the next mount.
         if (clean || segment.number < Math.floor(lsn / this.#dataBytes)) continue;
-        this.#error(
-          where,
-          `${segment.size} bytes long, should be ${geometry.logSegmentBytes}`,
-          'the operations in it are lost',
-        );
-      } else this.#segments.set(segment.number, segment);
+        const problem = `${segment.size} bytes long, should be ${geometry.logSegmentBytes}`;
+        this.#error(where, problem, 'the operations from there on are lost');
+      }
+      this.#segments.set(segment.number, segment);
     }
   }
 
@@ -100,10 +107,10 @@ class LogCheck {
     const { logSegmentBytes } = this.#superblock.geometry;
     if (this.#bytes.length === 0) this.#bytes = Buffer.alloc(logSegmentBytes);
     const file = this.#disk.open(`${LOG_DIRECTORY}/${segment.name}`, 'read');
-    const length = file.read(this.#bytes, 0, logSegmentBytes, 0);
+    this.#bytes.fill(0, file.read(this.#bytes, 0, logSegmentBytes, 0));
     file.close();
-    this.#loaded = length === logSegmentBytes ? number : -1;
-    return this.#loaded === number;
+    this.#loaded = number;
+    return true;
   }
 
   /** The type and the end of the record at an LSN, if there is a valid one. Its segment must be loaded. */
@@ -148,27 +155,55 @@ class LogCheck {
     }
   }
 
+  filesTo(end: number): ReadonlyMap<number, string> {
+    const isNeeded = (number: number): boolean =>
+      number >= Math.floor(this.#superblock.lsn / this.#dataBytes) && number * this.#dataBytes <= end;
+    return new Map(
+      [...this.#segments].filter(([number]) => isNeeded(number)).map(([number, { name }]) => [number, name]),
+    );
+  }
+
+  /** Where the log begins there is a segment, or the full one before it, after which none was begun. */
+  checkBeginning(): void {
+    const { lsn } = this.#superblock;
+    const number = Math.floor(lsn / this.#dataBytes);
+    const isThere = this.#segments.has(number) || (lsn % this.#dataBytes === 0 && this.#segments.has(number - 1));
+    if (!isThere && this.#isReadable) this.#error(`log record ${lsn}`, 'missing', 'the operations in the log are lost');
+  }
+
   /**
    * Looks for records beyond the end of the log. After a loss of power there may be some; while the host has been up they mean
    * that something in between was damaged.
    */
-  checkGap(end: number, bootId: string): void {
-    if (!this.isReadable || this.#superblock.bootId !== bootId) return;
+  checkGap(end: number): void {
+    if (!this.#isReadable) return;
     const number = Math.floor(end / this.#dataBytes);
-    // A process that died may have begun a segment, and recovery does, before there is anything to log.
-    const hasRecords = (other: number): boolean =>
-      this.#load(other) && this.#recordAt(other * this.#dataBytes) !== undefined;
-    let beyond = [...this.#segments.keys()].some((other) => other > number && hasRecords(other));
-    if (this.#load(number)) {
-      const last = (number + 1) * this.#dataBytes - LOG_RECORD_HEADER_BYTES;
-      for (let lsn = end + 8; lsn <= last && !beyond; lsn += 8) beyond = this.#recordAt(lsn) !== undefined;
+    const isBeyond = [...this.#segments.keys()].some(
+      (other) => other >= number && this.#hasRecordFrom(other, Math.max(end, other * this.#dataBytes)),
+    );
+    if (!isBeyond) return;
+    const problem = 'damaged or missing, but there are more after it';
+    this.#error(`log record ${end}`, problem, 'the operations from there on are lost');
+  }
+
+  #hasRecordFrom(number: number, first: number): boolean {
+    if (!this.#load(number)) return false;
+    const last = (number + 1) * this.#dataBytes - LOG_RECORD_HEADER_BYTES;
+    for (let lsn = first; lsn <= last; lsn += 8) if (this.#recordAt(lsn) !== undefined) return true;
+    return false;
+  }
+
+  /** Looks for what was logged by a later mount than that of the superblock: further on than a loss of power leaves records. */
+  checkLaterMount(end: number): void {
+    if (!this.#isReadable) return;
+    const beyond = Math.floor(end / this.#dataBytes) + UNSYNCED_SEGMENTS_MAX;
+    for (const number of this.#segments.keys()) {
+      const first = number * this.#dataBytes;
+      if (number < beyond || !this.#load(number) || this.#recordAt(first) === undefined) continue;
+      const problem = 'logged by a mount whose superblock is missing';
+      this.#error(`log record ${first}`, problem, 'the operations from there on are lost');
+      return;
     }
-    if (beyond)
-      this.#error(
-        `log record ${end}`,
-        'damaged or missing, but there are more after it',
-        'the operations from there on are lost',
-      );
   }
 }
 
@@ -176,10 +211,14 @@ class LogCheck {
 export function checkLog(disk: Disk, superblock: Superblock, bootId: string, findings: Findings): LogSummary {
   const check = new LogCheck(disk, superblock, findings);
   check.checkSegments();
+  let end: number = superblock.lsn;
+  if (!superblock.clean) check.checkBeginning();
+  if (!superblock.clean) end = check.readPending();
+  check.checkLaterMount(end);
   if (!superblock.clean) {
-    check.checkGap(check.readPending(), bootId);
+    if (superblock.bootId === bootId) check.checkGap(end);
     const effect = 'what follows is checked as of the last checkpoint';
     findings.note('log-pending', 'log', `${check.pending} operations wait to be replayed by the next mount`, effect);
   }
-  return { pending: check.pending, isReadable: check.isReadable };
+  return { pending: check.pending, end, files: check.filesTo(end) };
 }

@@ -5,7 +5,7 @@
  * - Nothing that the superblock in force reaches is written: new pages, strings and extents go after the last ones, the new
  *   reference counts into the file of the other epoch. All of it is durable before the new superblock is written, which is the
  *   moment from which the repair counts. A crash before it leaves the store as it was.
- * - Superblock and reference counts, and the log if it is set aside, are copied to repair-backup-TIME/ in the store first.
+ * - Superblock and reference counts, and the log if something of it goes, are copied to repair-backup-TIME/ in the store first.
  * - No data is invented: see inode-fates.ts.
  */
 import { BLOBS_DIRECTORY } from '../blobs/blob-store.js';
@@ -20,6 +20,7 @@ import { REFERENCE_BLOCK_HEADER_WORDS, REFERENCES_PER_BLOCK, referencesName } fr
 import { LOG_DIRECTORY } from '../wal/log.js';
 import { LOG_SEGMENT_HEADER_BYTES } from '../wal/segment.js';
 import type { CheckResult } from './check.js';
+import { cutLog } from './cut-log.js';
 import { type FindingCode, REPAIRS } from './findings.js';
 import { type RebuiltStore, StoreRebuild } from './rebuilt-store.js';
 
@@ -33,19 +34,26 @@ export interface RepairPlan {
   readonly steps: readonly string[];
   readonly needsNewTrees: boolean;
   readonly setsLogAside: boolean;
+  /** Only the log is mended, so that the next mount can apply what is left of it. */
+  readonly cutsLog: boolean;
 }
 
 /** What a repair of these findings will do. `discardLog`: waiting operations are given up. */
 export function planRepair(result: CheckResult, discardLog: boolean): RepairPlan {
   const codes = [...result.findings.errorsByCode.keys()];
+  const { pending } = result.log;
+  if (pending > 0 && codes.includes('log') && !discardLog) {
+    const step = `cut the log off after ${pending} operations, which the next mount applies, and set the rest aside`;
+    return { steps: [step], needsNewTrees: false, setsLogAside: false, cutsLog: true };
+  }
   const setsLogAside = discardLog || codes.includes('log');
   const steps = codes
     .filter((code) => REPAIRS[code] !== '')
     .map((code) => `${REPAIRS[code]} (${counted(result.findings.errorsByCode.get(code) ?? 0)})`);
-  if (discardLog && result.log.pending > 0) steps.push(`give up the ${result.log.pending} operations in the log`);
+  if (discardLog && pending > 0) steps.push(`give up the ${pending} operations in the log`);
   // Without a catalog all counters are in the superblock.
   const beside = result.catalog.isMissing ? [...BESIDE_TREES, 'counter'] : BESIDE_TREES;
-  return { steps, needsNewTrees: codes.some((code) => !beside.includes(code)), setsLogAside };
+  return { steps, needsNewTrees: codes.some((code) => !beside.includes(code)), setsLogAside, cutsLog: false };
 }
 
 const counted = (findings: number): string => `${findings} ${findings === 1 ? 'finding' : 'findings'}`;
@@ -57,7 +65,11 @@ export const backupDirectory = (now: number): string =>
 /** Repairs a store by a plan. Throws DiskError when the disk is full or fails, the store then being as it was. */
 export async function repairStore(disk: Disk, result: CheckResult, plan: RepairPlan, now: number): Promise<void> {
   const { superblock } = result;
-  backUp(disk, backupDirectory(now), plan.setsLogAside);
+  backUp(disk, backupDirectory(now), plan.setsLogAside || plan.cutsLog);
+  if (plan.cutsLog) {
+    cutLog(disk, superblock, result.log);
+    return;
+  }
   for (const name of [BLOBS_DIRECTORY, PACKS_DIRECTORY, LOG_DIRECTORY]) disk.makeDirectory(name);
   const epoch = asEpoch(superblock.epoch + 1);
   const made = plan.needsNewTrees ? await newTrees(disk, result, epoch, now) : sameTrees(disk, result);

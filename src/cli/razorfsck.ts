@@ -76,10 +76,10 @@ async function checkAndRepair(store: string, options: Options, report: CheckRepo
     report.summary(store, result, exitCode, errors > 0 ? adviceOnErrors(store, result) : '');
     return exitCode;
   }
-  if (result.log.pending > 0 && !discardsLog) throw logWaits(store, result);
+  const plan = planRepair(result, discardsLog);
+  if (result.log.pending > 0 && !discardsLog && !plan.cutsLog) throw logWaits(store, result);
   if (result.readFailures > 0) throw diskFails(store, result);
   const now = Date.now();
-  const plan = planRepair(result, discardsLog);
   report.plan(plan.steps, `${store}/${backupDirectory(now)}`);
   if (options.yes !== true && !(await confirmed(store, options))) {
     report.summary(store, result, EXIT.uncorrected);
@@ -94,7 +94,7 @@ async function checkAndRepair(store: string, options: Options, report: CheckRepo
 }
 
 const adviceOnErrors = (store: string, result: CheckResult): string =>
-  result.log.pending > 0
+  result.log.pending > 0 && !result.findings.has('log')
     ? `Mount the store, which replays its log, unmount it and check again; if it cannot be mounted: razorfsck --repair --discard-log ${store}`
     : `Repair it with \`razorfsck --repair ${store}\`, which first says what it will do; or restore it from a backup.`;
 

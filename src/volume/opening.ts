@@ -34,12 +34,10 @@ export function bringUpToDate(
   checkWhatIsFound(superblock, state, log);
   const { clean, lsn } = superblock;
   const powerLoss = !clean && superblock.bootId !== bootId;
-  if (clean) return { operationsReplayed: 0, filesClamped: 0, end: lsn, powerLoss };
-  const replayed = replay(state, applier, log, lsn, logEnd?.lsn ?? Number.POSITIVE_INFINITY, powerLoss);
-  // Otherwise records that were lost are between those that were not: the host's journal does not keep them in order.
-  if (!powerLoss && log.hasRecordsBeyond(replayed.end)) {
-    throw new CorruptionError(`log record ${replayed.end}`, 'damaged or missing, but there are more after it');
-  }
+  const replayed = clean
+    ? { operationsReplayed: 0, filesClamped: 0, end: lsn }
+    : replay(state, applier, log, lsn, logEnd?.lsn ?? Number.POSITIVE_INFINITY, powerLoss);
+  log.checkNothingFollows(replayed.end, powerLoss);
   return { ...replayed, powerLoss, ...(logEnd === undefined ? {} : { givenUp: logEnd.reason }) };
 }
 
@@ -77,6 +75,7 @@ function addCatalog(state: StoreState, bookkeeping: Bookkeeping): void {
 function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log): void {
   const { lsn, clean, epoch, root } = superblock;
   log.checkNoDuplicates();
+  log.checkWhole(clean ? Number.POSITIVE_INFINITY : lsn);
   if (!clean && !log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
   const birth = state.pages.file.birth(root);
   if (birth > epoch)

@@ -9,6 +9,8 @@
  *                                                                          that no `synced` record covers; files whose growth
  *                                                                          was not synced are cut to the data that is there
  *
+ * Records that follow beyond the end of the log are damage (checkNothingFollows in wal/log.ts), but for what a loss of power leaves.
+ *
  * A barrier is a record that must not count before a blob is durable: the renaming of a file with unsynced data (so that the name
  * never leads to half a file), the move of data from a pack or from another blob to a blob, and a snapshot, which waits for all. Everything from an uncovered barrier on was never
  * reported as durable, for a commit covers all barriers before it: cutting there leaves a prefix of the history.

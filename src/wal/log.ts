@@ -27,6 +27,7 @@ import {
   recordAligned,
   type SegmentContent,
   sealRecord,
+  UNSYNCED_SEGMENTS_MAX,
   wordsOf,
 } from './segment.js';
 
@@ -38,11 +39,6 @@ export const LOG_DIRECTORY = 'wal';
 const ZEROS_BYTES = 64 * 1024;
 /** The memory in which records are put together, at first: the data of a small file, or what an operation says in names. */
 const RECORD_BUFFER_BYTES = 64 * 1024;
-/**
- * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
- * unsynced, and recovery leaves out as many numbers, so that such records are never found at a place that has their LSN.
- */
-const UNSYNCED_SEGMENTS_MAX = 16;
 
 export class Log {
   readonly #disk: Disk;
@@ -51,6 +47,8 @@ export class Log {
   /** Bytes of records in a segment: D. */
   readonly #dataBytes: number;
   readonly #pool: LogSegment[] = [];
+  /** Files that hold a segment but are shorter, with its number. */
+  readonly #cutOff = new Map<string, number>();
   #current: LogSegment | undefined;
   #tail: Lsn = asLsn(0);
   /** Segments before this number hold nothing that recovery needs. */
@@ -89,15 +87,16 @@ export class Log {
     for (const name of disk.list(LOG_DIRECTORY)) {
       if (!/^\d+$/.test(name)) continue;
       const file = disk.open(`${LOG_DIRECTORY}/${name}`, readOnly ? 'read' : 'write');
-      if (file.size() < segmentBytes) {
-        // Cut off while it was made: nothing was ever logged in it.
-        file.close();
-        if (!readOnly) disk.remove(`${LOG_DIRECTORY}/${name}`);
-        continue;
-      }
       const segment = new LogSegment(file);
       segment.load(log.#uuid);
-      log.#pool.push(segment);
+      if (file.size() >= segmentBytes) {
+        log.#pool.push(segment);
+        continue;
+      }
+      file.close();
+      if (segment.number >= 0) log.#cutOff.set(name, segment.number);
+      // Cut off while it was made: nothing was ever logged in it.
+      else if (!readOnly) disk.remove(`${LOG_DIRECTORY}/${name}`);
     }
     return log;
   }
@@ -128,6 +127,11 @@ export class Log {
 
   /** The valid records from an LSN on, in order. Throws DiskError. */
   *records(from: Lsn): Generator<LogRecord> {
+    for (const record of this.#all(from)) if (record.type !== PADDING) yield record;
+  }
+
+  /** The same with those that only say that the rest of a segment is unused. */
+  *#all(from: Lsn): Generator<LogRecord> {
     let lsn: number = from;
     let segment: SegmentContent | undefined;
     for (;;) {
@@ -143,20 +147,31 @@ export class Log {
       }
       const record = segment.recordAt(lsn);
       if (record === undefined) return;
-      if (record.type !== PADDING) yield record;
+      yield record;
       lsn = record.end;
     }
   }
 
-  /** Whether there are valid records beyond the LSN at which the log ends: where all that was written is there, something is damaged. */
-  hasRecordsBeyond(end: Lsn): boolean {
+  /**
+   * Refuses a log with records that `records` does not lead to, `last` being the end of the last one: something before them is
+   * damaged, or the superblock of the mount that logged them. A loss of power may leave such records in segments that were not
+   * synced. Throws CorruptionError, DiskError.
+   */
+  checkNothingFollows(last: Lsn, powerLoss: boolean): void {
+    let end = last;
+    for (const padding of this.#all(last)) end = padding.end;
     const number = Math.floor(end / this.#dataBytes);
-    return this.#pool.some((segment) => {
-      if (segment.number < number) return false;
-      const content = this.#contentOf(segment);
-      if (segment.number === number) return content.hasRecordFrom(end + 8);
-      return content.recordAt(segment.number * this.#dataBytes) !== undefined;
-    });
+    for (const segment of this.#pool) {
+      if (segment.number < number) continue;
+      const first = segment.number * this.#dataBytes;
+      if (segment.number >= number + UNSYNCED_SEGMENTS_MAX) {
+        if (this.#contentOf(segment).recordAt(first) === undefined) continue;
+        throw new CorruptionError('superblock', `the one by which LSN ${first} was logged is missing`);
+      }
+      if (!powerLoss && this.#contentOf(segment).hasRecordFrom(Math.max(end, first))) {
+        throw new CorruptionError('wal', `the record at LSN ${end} is damaged or missing, but there are more after it`);
+      }
+    }
   }
 
   // ── Writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -321,6 +336,16 @@ export class Log {
     this.#syncedTo = this.#tail;
     for (const segment of new Set([...this.#syncing.keys(), ...this.#unsynced])) segment.file.syncNow();
     this.#unsynced.clear();
+  }
+
+  /** Refuses a log that a file was cut off of; such as are not needed for the log from an LSN on go. Throws CorruptionError, DiskError. */
+  checkWhole(from: number): void {
+    for (const [name, number] of this.#cutOff) {
+      const path = `${LOG_DIRECTORY}/${name}`;
+      if (number >= Math.floor(from / this.#dataBytes))
+        throw new CorruptionError(path, 'shorter than a segment of the log');
+      this.#disk.remove(path);
+    }
   }
 
   /** Whether two files claim the same segment, which no history of this program can bring about. */

@@ -27,6 +27,12 @@ export const LOG_SEGMENT_HEADER_BYTES = 4096;
 export const LOG_RECORD_HEADER_BYTES = 32;
 export const LOG_SEGMENT_MAGIC = 0x4c57_5a52; // "RZWL"
 const SEGMENT_HEADER_USED_BYTES = 40;
+/**
+ * A power cut may take the first page of a segment, which names it, and leave its records. No more segments than this are ever
+ * unsynced, and a mount goes on so many numbers beyond all that there are, so that such records are never found at a place that has
+ * their LSN.
+ */
+export const UNSYNCED_SEGMENTS_MAX = 16;
 /** The type of a record that says that the rest of the segment is unused. */
 export const PADDING = 0;
 const WORD = 0x1_0000_0000;
@@ -133,14 +139,12 @@ export class SegmentContent {
     this.#dataBytes = bytes.length - LOG_SEGMENT_HEADER_BYTES;
   }
 
-  /** Whether there is a valid record at an LSN of this segment or anywhere after it. */
+  /** Whether there is a valid record at an LSN of this segment, or after it. */
   hasRecordFrom(first: number): boolean {
-    const words = this.#words;
-    const end = words.length - LOG_RECORD_HEADER_BYTES / 4;
-    let lsn = first;
-    for (let word = (LOG_SEGMENT_HEADER_BYTES + (first % this.#dataBytes)) >>> 2; word <= end; word += 2, lsn += 8) {
-      // Most of what is looked at are zeros, and no record is as short.
-      if (words[word + 1] >= LOG_RECORD_HEADER_BYTES && this.recordAt(lsn) !== undefined) return true;
+    const last = (this.number + 1) * this.#dataBytes - LOG_RECORD_HEADER_BYTES;
+    let word = (LOG_SEGMENT_HEADER_BYTES + (first % this.#dataBytes)) >>> 2;
+    for (let lsn = first; lsn <= last; lsn += 8, word += 2) {
+      if (this.#words[word + 2] === lsn >>> 0 && this.recordAt(lsn) !== undefined) return true;
     }
     return false;
   }

@@ -119,6 +119,17 @@ const CASES: Cases = {
     lostMax: 3,
     puts: /^#\d+\.lost$/,
   },
+  "an extent that is another file's": {
+    plant: (directory) =>
+      tamper(directory, (state) => {
+        const [first, second] = itemsOf(directory, KIND_EXTENT, 2);
+        state.tree.modify(first.object, KIND_EXTENT, 0);
+        writeU64(state.tree.words, state.tree.valueWord, readU64(second.value, 0));
+      }),
+    finds: 'extent',
+    lostMax: 3,
+    puts: /^#\d+\.lost$/,
+  },
   'an extent that is gone': {
     plant: (directory) =>
       tamper(directory, (state) => {

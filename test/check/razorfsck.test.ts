@@ -182,4 +182,8 @@ t.test('damage in the middle of a log that waits is found', async (t) => {
     /error: log record \d+: damaged or missing, but there are more after it; the operations from there on are lost/,
   );
   t.equal(code, 4);
+  const repaired = await razorfsck('--repair', '--yes', directory);
+  t.match(repaired.stdout, /cut the log off after \d+ operations, which the next mount applies/);
+  t.match(repaired.stdout, /Repaired. Checking again.\nnote: log: \d+ operations wait.*\nOK\n$/s);
+  t.equal(repaired.code, 1);
 });

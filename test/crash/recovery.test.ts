@@ -154,7 +154,7 @@ const ROWS: readonly Row[] = [
     name: 'log record damaged before others, same boot: refused',
     steps: [{ op: 'mkdir', path: 'c' }],
     harm: harmRecordOfB,
-    expected: /log record \d+: damaged or missing, but there are more after it/,
+    expected: /wal: the record at LSN \d+ is damaged or missing, but there are more after it/,
   },
   {
     name: 'log record lost before others, power loss: the records before it',
