@@ -178,3 +178,18 @@ def times_of_rewritten_files_survive_the_cache(directory):
     for name, known in zip(names, before):
         found = os.stat(name)
         equal((found.st_mtime_ns, found.st_ctime_ns), (known.st_mtime_ns, known.st_ctime_ns), name)
+
+
+@case
+def times_after_truncation_to_the_same_size_survive_the_cache(directory):
+    require_root()
+    names = [create(directory + b"/%d" % size, b"x" * size) for size in (0, 50, 100_000)]
+    for name in names:
+        os.utime(name, (1000, 2000))
+        os.truncate(name, os.stat(name).st_size)
+    before = [os.stat(name) for name in names]
+    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+        file.write("2")
+    for name, known in zip(names, before):
+        found = os.stat(name)
+        equal((found.st_mtime_ns, found.st_ctime_ns), (known.st_mtime_ns, known.st_ctime_ns), name)
