@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
+import { inodeTime } from '../native/addon.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import type { Durability } from '../volume/options.js';
@@ -91,7 +92,7 @@ export class OpenedStore {
         resume: isResumed,
         bootId: readFileSync(BOOT_ID, 'latin1').trim(),
         log,
-        now: () => performance.timeOrigin + performance.now(),
+        now: inodeTime,
       });
       return new OpenedStore(request, opened, created, log, lock, logFile);
     } catch (error) {

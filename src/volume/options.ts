@@ -1,6 +1,7 @@
 /**
  * How a store is opened, and what it reports of itself.
  */
+import type { Timestamp } from './inode.js';
 
 /**
  * When work becomes durable without being asked for. `sync`: before each operation returns. `interval`: every commit interval.
@@ -35,8 +36,8 @@ export interface StoreOptions {
   /** The host's boot id (/proc/sys/kernel/random/boot_id): tells a crash of the process from a loss of power. */
   readonly bootId: string;
   readonly log: StoreLog;
-  /** The present, in milliseconds since 1970 with fractions. Tests inject it. */
-  readonly now: () => number;
+  /** The present. Tests inject it. */
+  readonly now: () => Timestamp;
 }
 
 /** What opening the store had to do. */

@@ -3,6 +3,7 @@ import t from 'tap';
 import { reset } from '../../src/filesystem/reset.js';
 import { Schedule } from '../../src/mount/schedule.js';
 import { Datasets } from '../../src/volume/datasets.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import { INTERVAL_PROPERTY, RETENTION_PROPERTY } from '../../src/volume/properties.js';
 import { ServedVolume, SMALL_GEOMETRY, VOLUME_OPTIONS } from '../volume/served-volume.js';
 
@@ -11,7 +12,7 @@ const HOUR = 3_600_000;
 t.test('snapshots are taken on an interval and pruned by their age', async (t) => {
   const served = await ServedVolume.make(t, SMALL_GEOMETRY);
   let nowMs = Date.UTC(2026, 0, 1);
-  await served.reopen({ now: () => nowMs });
+  await served.reopen({ now: () => timestampOf(nowMs) });
   const datasets = new Datasets(served.store);
   const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
@@ -52,7 +53,7 @@ t.test('snapshots are taken on an interval and pruned by their age', async (t) =
 t.test('old roots of resets are kept for 30 days', async (t) => {
   const served = await ServedVolume.make(t, SMALL_GEOMETRY);
   let nowMs = Date.UTC(2026, 0, 1);
-  await served.reopen({ now: () => nowMs });
+  await served.reopen({ now: () => timestampOf(nowMs) });
   const datasets = new Datasets(served.store);
   const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
