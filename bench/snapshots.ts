@@ -19,6 +19,7 @@ import { type Ino, ROOT_INO } from '../src/store/units.js';
 import type { Dataset } from '../src/volume/dataset.js';
 import { Datasets } from '../src/volume/datasets.js';
 import { compareStates } from '../src/volume/diff.js';
+import { timestampOf } from '../src/volume/inode.js';
 import { PERSISTENCE_PROPERTY } from '../src/volume/persistence.js';
 import { PinnedTree } from '../src/volume/pinned-tree.js';
 import { Store } from '../src/volume/store.js';
@@ -79,7 +80,7 @@ const openStore = (disk: HostDisk): Promise<Store> =>
     readOnly: false,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     log: { info: nothing, warn: nothing, error: nothing },
-    now: () => Date.now(),
+    now: () => timestampOf(Date.now()),
   });
 
 /** Bytes that this process has caused to be written to disks. */

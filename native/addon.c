@@ -17,5 +17,6 @@ NAPI_MODULE_INIT() {
   add_background_io(env, exports);
   add_crc32c(env, exports);
   add_affinity(env, exports);
+  add_clock(env, exports);
   return exports;
 }

@@ -82,5 +82,6 @@ void add_file_io(napi_env env, napi_value exports);
 void add_background_io(napi_env env, napi_value exports);
 void add_affinity(napi_env env, napi_value exports);
 void add_crc32c(napi_env env, napi_value exports);
+void add_clock(napi_env env, napi_value exports);
 
 #endif

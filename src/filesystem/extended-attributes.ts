@@ -16,7 +16,8 @@ import { type Caller, XATTR_CREATE, XATTR_REPLACE } from './operations.js';
 const XATTR_NAME_BYTES_MAX = 255;
 const XATTR_VALUE_BYTES_MAX = 65_536;
 const PERMISSIONS = 0o777;
-const STORED_NAMESPACES = ['user.', 'trusted.', 'security.'].map((prefix) => Buffer.from(prefix));
+const TRUSTED = Buffer.from('trusted.');
+const STORED_NAMESPACES = [Buffer.from('user.'), TRUSTED, Buffer.from('security.')];
 
 export class ExtendedAttributes {
   readonly #volume: Volume;
@@ -79,11 +80,14 @@ export class ExtendedAttributes {
     return acl === undefined ? undefined : Acl.parse(acl).afterChmod(mode).encode();
   }
 
-  /** Removes an attribute. Throws ENODATA. */
+  /** Removes an attribute. Throws ENODATA; an access control list may be missing. */
   remove(ino: Ino, name: Uint8Array, caller: Caller): void {
     this.#volume.assertWritable();
     this.#checkName(name);
-    if (!this.has(load(this.#volume, ino, this.#inode), name)) throw ENODATA;
+    if (!this.has(load(this.#volume, ino, this.#inode), name)) {
+      if (isAcl(name)) return;
+      throw ENODATA;
+    }
     this.#volume.perform({ type: 'removeXattr', ino, name, time: this.#volume.now() }, caller.request);
   }
 
@@ -107,9 +111,16 @@ export class ExtendedAttributes {
 
   #checkName(name: Uint8Array): void {
     if (name.length > XATTR_NAME_BYTES_MAX) throw ERANGE;
-    const isStored = STORED_NAMESPACES.some(
-      (prefix) => name.length > prefix.length && prefix.equals(name.subarray(0, prefix.length)),
-    );
-    if (!isStored && !ACCESS_ACL_XATTR.equals(name) && !DEFAULT_ACL_XATTR.equals(name)) throw EOPNOTSUPP;
+    if (isAcl(name)) return;
+    const namespace = STORED_NAMESPACES.find((prefix) => isIn(prefix, name));
+    if (namespace === undefined) throw EOPNOTSUPP;
+    if (name.length === namespace.length) throw EINVAL;
   }
 }
+
+const isAcl = (name: Uint8Array): boolean => ACCESS_ACL_XATTR.equals(name) || DEFAULT_ACL_XATTR.equals(name);
+
+const isIn = (namespace: Buffer, name: Uint8Array): boolean => namespace.equals(name.subarray(0, namespace.length));
+
+/** Whether only the privileged may know of an attribute (xattr(7)). The kernel sees to that for values, not for the names in a list. */
+export const isTrusted = (name: Uint8Array): boolean => isIn(TRUSTED, name);

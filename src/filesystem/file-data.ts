@@ -168,6 +168,8 @@ export class FileData {
       });
     }
     const mode = modeOf(inode.mode);
+    // Nothing changes, nor do the times: those that the kernel keeps do not move for a size that stays.
+    if (size === inode.size && mode === inode.mode && (size > 0 || inode.storage === STORAGE_NONE)) return;
     volume.perform({ type: 'resize', ino, size, mode, time: volume.now() }, caller.request);
   }
 
@@ -201,7 +203,7 @@ export class FileData {
         return;
       case FALLOC_FL_PUNCH_HOLE:
         if (!keepsSize) throw EOPNOTSUPP;
-        this.#zero(inode, position, Math.min(end, inode.size), caller);
+        if (!this.#zero(inode, position, Math.min(end, inode.size), caller)) this.#noteChange(inode, caller);
         return;
       case FALLOC_FL_ZERO_RANGE:
         this.#zero(inode, position, Math.min(end, inode.size), caller);
@@ -229,18 +231,20 @@ export class FileData {
     if (size > before) this.#volume.perform({ type: 'resize', ino, size, mode, time }, caller.request);
   }
 
-  /** Makes a range read as zeros, within the file. */
-  #zero(inode: Inode, position: number, end: number, caller: Caller): void {
-    if (end <= position) return;
+  /** Makes a range read as zeros, within the file. Returns whether there was anything to do. */
+  #zero(inode: Inode, position: number, end: number, caller: Caller): boolean {
+    if (end <= position) return false;
     const { ino, mode } = inode;
     const { blobs } = this.#volume.state;
     const time = this.#volume.now();
     if (inode.storage === STORAGE_PACK) {
       const last = Math.min(end, this.#extent(inode).length);
-      if (last <= position) return;
+      if (last <= position) return false;
       const data = new Uint8Array(last - position);
       this.#volume.perform({ type: 'writeSmall', ino, position, data, mode, time }, caller.request);
-    } else if (hasBlob(inode.storage)) {
+      return true;
+    }
+    if (hasBlob(inode.storage)) {
       const blob = this.#withSpace(() => {
         this.#blob.makeOwn(inode, caller);
         const punched = this.#blob.prepareWrite(inode, position, end, caller);
@@ -250,7 +254,20 @@ export class FileData {
         return inode.blob;
       });
       this.#volume.perform({ type: 'writeBlob', ino, blob, end: 0, mode, time }, caller.request);
+      return true;
     }
+    return false;
+  }
+
+  /** Mode and times after a change that leaves the content as it is. */
+  #noteChange(inode: Inode, caller: Caller): void {
+    const { ino, mode, uid, gid } = inode;
+    const atime = { seconds: inode.atimeSeconds, nanoseconds: inode.atimeNanoseconds };
+    const time = this.#volume.now();
+    this.#volume.perform(
+      { type: 'setAttributes', ino, mode, uid, gid, atime, mtime: time, ctime: time },
+      caller.request,
+    );
   }
 
   /** lseek(2) with SEEK_DATA and SEEK_HOLE. Throws ENXIO. */

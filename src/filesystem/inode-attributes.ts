@@ -101,7 +101,7 @@ export class InodeAttributes {
       mtime: timeAfter(changes.mtime, now, { seconds: inode.mtimeSeconds, nanoseconds: inode.mtimeNanoseconds }),
       ctime: timeAfter(changes.ctime ?? 'now', now, now),
     };
-    if (killed || ownerChanges) this.#dropCapabilities(inode, caller);
+    if ((killed || ownerChanges) && !isDirectory(mode)) this.#dropCapabilities(inode, caller);
     if (changes.mode !== undefined) this.#changeAccessAcl(inode, mode, now, caller);
     this.get(ino, out);
     if (!changesBesidesSize(changes)) return;

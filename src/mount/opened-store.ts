@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StoreError } from '../errors/store-error.js';
+import { inodeTime } from '../native/addon.js';
 import { HostDisk } from '../store/host-disk.js';
 import { StoreLock } from '../store/lock.js';
 import { chooseSuperblock } from '../store/superblock.js';
@@ -17,7 +18,6 @@ import { type Logger, openLog, type Terminal } from './log.js';
 import { LOG_FILE, LogFile } from './log-file.js';
 import { type DirectoryState, directoryState, makeStoreDirectory, notAStore } from './store-directory.js';
 import { explainStoreFailure } from './store-failure.js';
-import { wallClock } from './wall-clock.js';
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
@@ -95,7 +95,7 @@ export class OpenedStore {
         resume: isResumed,
         bootId: readFileSync(BOOT_ID, 'latin1').trim(),
         log,
-        now: wallClock(),
+        now: inodeTime,
       });
       return new OpenedStore(request, opened, created, log, lock, logFile);
     } catch (error) {

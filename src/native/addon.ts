@@ -56,6 +56,7 @@ interface Addon {
   isCrc32cPageValid(bytes: Uint8Array, pageIndex: number, checksumOffset: number): boolean;
   getAffinity(mask: Uint8Array): number;
   setAffinity(mask: Uint8Array): number;
+  inodeTime(out: Float64Array): number;
 }
 
 const addon = loadNative<Addon>('../../../native/build/Release/razorfs.node', 'The native addon');
@@ -188,3 +189,14 @@ export const watchReadable = (fd: number, callback: (status: number) => void): R
     close: () => addon.closeWatch(handle),
   };
 };
+
+const timeNow = new Float64Array(2);
+
+/**
+ * The present by the clock that the kernel stamps inodes with (CLOCK_REALTIME_COARSE): seconds since 1970, and nanoseconds, which move
+ * with the ticks of a timer, some milliseconds apart.
+ */
+export function inodeTime(): { readonly seconds: number; readonly nanoseconds: number } {
+  addon.inodeTime(timeNow);
+  return { seconds: timeNow[0], nanoseconds: timeNow[1] };
+}

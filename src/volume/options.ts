@@ -2,6 +2,7 @@
  * How a store is opened, and what it reports of itself.
  */
 import type { Lsn } from '../store/units.js';
+import type { Timestamp } from './inode.js';
 
 /**
  * When work becomes durable without being asked for. `sync`: before each operation returns. `interval`: every commit interval.
@@ -43,8 +44,8 @@ export interface StoreOptions {
   /** Where the log is taken to end, and why (open-store.ts). */
   readonly logEnd?: LogEnd;
   readonly log: StoreLog;
-  /** The present, in milliseconds since 1970 with fractions. Tests inject it. */
-  readonly now: () => number;
+  /** The present. Tests inject it. */
+  readonly now: () => Timestamp;
 }
 
 /** What opening the store had to do. */

@@ -20,7 +20,7 @@ import { createStore } from './create.js';
 import { type Dataset, MAIN_NAME } from './dataset.js';
 import { checkDatasets } from './datasets-needed.js';
 import { figuresOf } from './figures.js';
-import { type Timestamp, timestampOf } from './inode.js';
+import type { Timestamp } from './inode.js';
 import { isLackOfSpace, type MaintainedStore, Maintenance } from './maintenance.js';
 import { bringUpToDate, startLog } from './opening.js';
 import type { Operation } from './operation.js';
@@ -192,12 +192,13 @@ export class Store implements MaintainedStore, CommittedStore {
 
   /** The present, for time stamps. */
   now(): Timestamp {
-    return timestampOf(this.nowMs());
+    return this.#options.now();
   }
 
   /** The present, in milliseconds since 1970. */
   nowMs(): number {
-    return this.#options.now();
+    const { seconds, nanoseconds } = this.now();
+    return seconds * 1000 + nanoseconds / 1e6;
   }
 
   /**

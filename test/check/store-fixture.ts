@@ -16,6 +16,7 @@ import type { Caller } from '../../src/filesystem/operations.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { asIno, type Ino, ROOT_INO } from '../../src/store/units.js';
 import { Datasets } from '../../src/volume/datasets.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import { isDirectory, isRegular, isSymlink, S_IFIFO, S_IFREG } from '../../src/volume/mode.js';
 import { Store } from '../../src/volume/store.js';
 
@@ -34,7 +35,7 @@ export const openStore = (directory: string): Promise<Store> =>
     readOnly: false,
     bootId: BOOT_ID,
     log: quiet,
-    now: () => 1_700_000_000_123,
+    now: () => timestampOf(1_700_000_000_123),
   });
 
 export const fileSystemOf = (store: Store): FileSystem => new FileSystem(store.main, { atime: 'noatime' });

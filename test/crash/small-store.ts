@@ -2,6 +2,7 @@
  * Stores on the simulated disk: how they are made and opened, and how promises that wait for the disk are brought to an end.
  */
 import type { Geometry } from '../../src/store/geometry.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import type { Durability, StoreOptions } from '../../src/volume/options.js';
 import { Store } from '../../src/volume/store.js';
 import { Violation } from './promises.js';
@@ -47,7 +48,7 @@ export function volumeOptions(bootId: string, now: () => number, durability: Dur
     readOnly: false,
     bootId,
     log: { info: ignore, warn: ignore, error: ignore },
-    now,
+    now: () => timestampOf(now()),
   };
 }
 

@@ -7,6 +7,7 @@ import type { CommandContext } from '../../src/mount/commands/store-command.js';
 import type { MountRequest } from '../../src/mount/mount-request.js';
 import type { OpenedStore } from '../../src/mount/opened-store.js';
 import { prepareVolume } from '../../src/mount/prepare-volume.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import { structuralProblem } from '../crash/structure.js';
 import { VOLUME_OPTIONS } from '../volume/served-volume.js';
 import { pattern, TreeByPath } from '../volume/tree-by-path.js';
@@ -24,7 +25,7 @@ class Commands {
   static async on(t: Test, passing = true): Promise<Commands> {
     const tree = await TreeByPath.make(t);
     let nowMs = Date.UTC(2026, 0, 1);
-    await tree.served.reopen({ now: () => (passing ? nowMs++ : nowMs) });
+    await tree.served.reopen({ now: () => timestampOf(passing ? nowMs++ : nowMs) });
     return new Commands(t, tree);
   }
 

@@ -3,6 +3,7 @@ import t from 'tap';
 import { reset } from '../../src/filesystem/reset.js';
 import { Schedule } from '../../src/mount/schedule.js';
 import { Datasets } from '../../src/volume/datasets.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import { DEFAULTS_KEY, INTERVAL_PROPERTY, RETENTION_PROPERTY } from '../../src/volume/properties.js';
 import { MADE_BY } from '../../src/volume/prune.js';
 import { received, sent, tokenIn } from '../transfer/streams.js';
@@ -13,7 +14,7 @@ const HOUR = 3_600_000;
 t.test('snapshots are taken on an interval and pruned by their age', async (t) => {
   const served = await ServedVolume.make(t, SMALL_GEOMETRY);
   let nowMs = Date.UTC(2026, 0, 1);
-  await served.reopen({ now: () => nowMs });
+  await served.reopen({ now: () => timestampOf(nowMs) });
   const datasets = new Datasets(served.store);
   const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
@@ -54,7 +55,7 @@ t.test('snapshots are taken on an interval and pruned by their age', async (t) =
 t.test('old roots of resets are kept for 30 days', async (t) => {
   const served = await ServedVolume.make(t, SMALL_GEOMETRY);
   let nowMs = Date.UTC(2026, 0, 1);
-  await served.reopen({ now: () => nowMs });
+  await served.reopen({ now: () => timestampOf(nowMs) });
   const datasets = new Datasets(served.store);
   const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   const names = (): string[] => datasets.snapshots('main').map(({ name }) => name);
@@ -74,7 +75,7 @@ t.test('old roots of resets are kept for 30 days', async (t) => {
 t.test('a clock that was ahead does not keep snapshots from being taken', async (t) => {
   const served = await ServedVolume.make(t, SMALL_GEOMETRY);
   let nowMs = Date.UTC(2036, 0, 1);
-  await served.reopen({ now: () => nowMs });
+  await served.reopen({ now: () => timestampOf(nowMs) });
   const datasets = new Datasets(served.store);
   const schedule = new Schedule(served.store, VOLUME_OPTIONS.log, async () => undefined);
   await datasets.setProperties(datasets.volume('main'), { [INTERVAL_PROPERTY]: '1h' });
@@ -113,7 +114,7 @@ t.test('what was taken by the clock elsewhere and received here is not pruned by
   const old = await new Datasets(from.store).createSnapshot('main', 'auto', { [MADE_BY]: 'interval' });
   const target = await ServedVolume.make(t, SMALL_GEOMETRY);
   await received(target.store, await sent(from.store, old), { volume: 'copy' });
-  await target.reopen({ now: () => old.createdMs + 40 * 24 * HOUR });
+  await target.reopen({ now: () => timestampOf(old.createdMs + 40 * 24 * HOUR) });
   const schedule = new Schedule(target.store, VOLUME_OPTIONS.log, async () => undefined);
   await schedule.tick(true);
   t.equal(new Datasets(target.store).snapshots('copy').length, 1);

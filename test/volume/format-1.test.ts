@@ -11,6 +11,7 @@ import { FileSystem } from '../../src/filesystem/filesystem.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { FORMAT_VERSION, FORMAT_WITHOUT_CATALOG } from '../../src/store/superblock.js';
 import { Datasets } from '../../src/volume/datasets.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import { Store } from '../../src/volume/store.js';
 import { changeSuperblock, flip, leavesOf, pagePlace, superblockOf } from '../check/damage.js';
 import { type Contents, check, contentsOf, repair, temporaryDirectory } from '../check/store-fixture.js';
@@ -38,7 +39,7 @@ const open = (directory: string, readOnly = false): Promise<Store> =>
     readOnly,
     bootId: superblockOf(directory).bootId,
     log: quiet,
-    now: () => 1_700_000_000_123,
+    now: () => timestampOf(1_700_000_000_123),
   });
 
 const sorted = (contents: Contents): Contents => new Map([...contents].sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -9,6 +9,7 @@ import type { Caller } from '../../src/filesystem/operations.js';
 import { GEOMETRY_DEFAULT, type Geometry } from '../../src/store/geometry.js';
 import { HostDisk } from '../../src/store/host-disk.js';
 import { type Ino, ROOT_INO } from '../../src/store/units.js';
+import { timestampOf } from '../../src/volume/inode.js';
 import type { StoreOptions } from '../../src/volume/options.js';
 import { Store } from '../../src/volume/store.js';
 import type { Volume } from '../../src/volume/volume.js';
@@ -27,7 +28,7 @@ export const VOLUME_OPTIONS: StoreOptions = {
   readOnly: false,
   bootId: 'a'.repeat(32),
   log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-  now: () => Date.now(),
+  now: () => timestampOf(Date.now()),
 };
 
 export class ServedVolume {

@@ -1,7 +1,7 @@
 /**
  * Requests about a file's data. Reads land in the reply itself, writes are taken from the request, so nothing is copied here.
  */
-import { EFBIG, EINVAL, EIO } from '../../errors/errno.js';
+import { EFBIG, EINVAL, EIO, ENXIO } from '../../errors/errno.js';
 import { DELIVERED, SEEK_DATA, SEEK_HOLE } from '../../filesystem/operations.js';
 import { asIno } from '../../store/units.js';
 import { FUSE_WRITE_CACHE, FUSE_WRITE_KILL_SUIDGID } from '../abi.js';
@@ -91,7 +91,7 @@ export function fallocate(service: Service): number {
 export function lseek(service: Service): number {
   const { request, filesystem, options } = service;
   const ino = request.node();
-  const position = request.u64(BODY + fuse_lseek_in.offset);
+  const position = request.u64(BODY + fuse_lseek_in.offset, ENXIO);
   const whence = request.u32(BODY + fuse_lseek_in.whence);
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE) {
     throw EINVAL;

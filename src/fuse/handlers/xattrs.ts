@@ -2,6 +2,7 @@
  * Requests about extended attributes. A `size` of 0 asks how much room the answer would need (getxattr(2), listxattr(2)).
  */
 import { ENODATA, ERANGE } from '../../errors/errno.js';
+import { isTrusted } from '../../filesystem/extended-attributes.js';
 import { FUSE_SETXATTR_ACL_KILL_SGID } from '../abi.js';
 import { fuse_getxattr_in, fuse_getxattr_out, fuse_setxattr_in, fuse_setxattr_in_short } from '../abi-structs.js';
 import { PAYLOAD } from '../reply.js';
@@ -35,7 +36,8 @@ export function getxattr(service: Service): number {
 export function listxattr(service: Service): number {
   const { request, reply } = service;
   const size = request.u32(BODY + fuse_getxattr_in.size);
-  const names = service.filesystem.listExtendedAttributes(request.node());
+  const all = service.filesystem.listExtendedAttributes(request.node());
+  const names = request.caller.uid === 0 ? all : all.filter((name) => !isTrusted(name));
   const length = names.reduce((sum, name) => sum + name.length + 1, 0);
   if (size === 0) {
     return replyLength(service, length);

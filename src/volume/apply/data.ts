@@ -44,7 +44,7 @@ export class DataChanges {
 
   #resizeBlob(inode: Inode, size: number): void {
     if (size < inode.size) this.#state.blobs.cutLater(inode.blob, size);
-    else this.#state.blobs.forgetCut(inode.blob);
+    else if (size > inode.size) this.#state.blobs.forgetCut(inode.blob);
     if (inode.storage === STORAGE_PARTS) this.#removeParts(inode, chunksTo(size), Number.POSITIVE_INFINITY);
   }
 

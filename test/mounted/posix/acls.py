@@ -90,6 +90,14 @@ def a_list_without_names_becomes_the_mode(directory):
 
 
 @case
+def a_list_that_is_not_there_can_be_removed(directory):
+    name = create(directory + b"/a")
+    os.removexattr(name, ACCESS)
+    os.removexattr(directory, ACCESS)
+    os.removexattr(directory, DEFAULT)
+
+
+@case
 def a_directory_passes_its_default_list_on(directory):
     default = acl((OWNER, 7), (USER, 7, ALICE), (GROUP_OWNER, 5), (MASK, 7), (OTHER, 0))
     os.setxattr(directory, DEFAULT, default)

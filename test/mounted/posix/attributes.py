@@ -1,4 +1,5 @@
 """Cases on what stat(2), statvfs(3) and utimensat(2) show and change."""
+import itertools
 import os
 import stat
 import time
@@ -178,3 +179,41 @@ def times_of_rewritten_files_survive_the_cache(directory):
     for name, known in zip(names, before):
         found = os.stat(name)
         equal((found.st_mtime_ns, found.st_ctime_ns), (known.st_mtime_ns, known.st_ctime_ns), name)
+
+
+@case
+def times_after_truncation_to_the_same_size_survive_the_cache(directory):
+    require_root()
+    names = [create(directory + b"/%d" % size, b"x" * size) for size in (0, 50, 100_000)]
+    for name in names:
+        os.utime(name, (1000, 2000))
+        os.truncate(name, os.stat(name).st_size)
+    before = [os.stat(name) for name in names]
+    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+        file.write("2")
+    for name, known in zip(names, before):
+        found = os.stat(name)
+        equal((found.st_mtime_ns, found.st_ctime_ns), (known.st_mtime_ns, known.st_ctime_ns), name)
+
+
+@case
+def times_have_the_order_of_the_changes(directory):
+    def write(name):
+        with opened(name, os.O_WRONLY) as fd:
+            os.write(fd, b"x")
+
+    def touch(name):
+        os.utime(name)
+
+    def replace(name):
+        os.unlink(name)
+        create(name)
+
+    changes = (write, touch, replace)
+    for first, second in itertools.permutations(changes, 2):
+        for number in range(20):
+            # What one change stamps may be stamped by the kernel, and the next by the file system: within a tick of the clock.
+            one, two = create(directory + b"/one%d" % number), create(directory + b"/two%d" % number)
+            first(one)
+            second(two)
+            check(os.stat(one).st_mtime_ns <= os.stat(two).st_mtime_ns, f"{first.__name__}, then {second.__name__}")

@@ -147,6 +147,14 @@ def seek_data_and_seek_hole_agree_with_the_content(directory):
 
 
 @case
+def seeking_before_the_beginning_is_enxio(directory):
+    with opened(create(directory + b"/a", b"x" * 100)) as fd:
+        for whence in (os.SEEK_DATA, os.SEEK_HOLE):
+            with fails("ENXIO"):
+                os.lseek(fd, -1, whence)
+
+
+@case
 def seek_data_sees_what_was_just_written(directory):
     with opened(directory + b"/a", os.O_RDWR | os.O_CREAT) as fd:
         os.ftruncate(fd, 4 * MIB)
@@ -316,9 +324,13 @@ def writing_and_truncating_clear_setuid_and_setgid(directory):
         with opened(name) as fd:
             fallocate(fd, 0, 0, 8192)
 
+    def by_punching_beyond_the_end(name):
+        with opened(name) as fd:
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1_000_000, 8192)
+
     os.chmod(directory, 0o777)
-    for size in (10, 100_000):
-        for change in (by_write, by_truncate, by_fallocate):
+    for size in (0, 10, 100_000):
+        for change in (by_write, by_truncate, by_fallocate, by_punching_beyond_the_end):
             cleared(change, directory + b"/%s-%d" % (change.__name__.encode(), size), size)
 
 

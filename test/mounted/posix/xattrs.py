@@ -48,6 +48,32 @@ def values_up_to_64_kib_and_names_up_to_255_bytes(directory):
 
 
 @case
+def a_namespace_alone_is_no_name(directory):
+    require_root()
+    name = create(directory + b"/a")
+    for namespace in (b"user.", b"trusted.", b"security."):
+        with fails("EINVAL"):
+            os.setxattr(name, namespace, b"v")
+        with fails("EINVAL"):
+            os.getxattr(name, namespace)
+
+
+@case
+def trusted_names_are_listed_to_the_privileged_only(directory):
+    require_root()
+    name = create(directory + b"/a")
+    os.chmod(directory, 0o755)
+    os.setxattr(name, b"trusted.x", b"")
+    os.setxattr(name, b"user.x", b"")
+
+    def listed():
+        return sorted(x for x in os.listxattr(name) if x.endswith(".x"))
+
+    equal(listed(), ["trusted.x", "user.x"])
+    in_child(lambda: equal(listed(), ["user.x"]), uid=1234)
+
+
+@case
 def all_namespaces(directory):
     require_root()
     name = create(directory + b"/a")
@@ -100,3 +126,6 @@ def writing_clears_file_capabilities(directory):
             os.chown(name, 1234, 1234)
         with fails("ENODATA"):
             os.getxattr(name, b"security.capability")
+    os.setxattr(directory, b"security.capability", capability)
+    os.chown(directory, 1234, 1234)
+    equal(os.getxattr(directory, b"security.capability"), capability, "directories keep them")
