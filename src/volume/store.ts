@@ -119,7 +119,10 @@ export class Store implements MaintainedStore {
     const startedMs = performance.now();
     const { lsn, clean } = this.#superblock;
     const checkpointer = this.#checkpointer;
-    if (checkpointer === undefined) return;
+    if (checkpointer === undefined) {
+      this.#log.checkNothingFollows(lsn, false);
+      return;
+    }
     // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
     this.#superblockFile?.syncNow();
     const { bookkeeping } = checkpointer;
