@@ -65,14 +65,16 @@ export function changeLine(report: ChangeReport): string {
   return `${LETTERS[report.change]} ${from}${shownPath(report)}${words === '' ? '' : `  (${words})`}`;
 }
 
-/** What a change adds to the sizes of all files; other names of a file add nothing. */
-function growth({ change, before, after }: ChangeReport): number {
-  if (change === 'linked' || change === 'unlinked') return 0;
-  return sizeOf(after) - sizeOf(before);
-}
-
 const sizeOf = (file: FileReport | undefined): number => (file?.type === 'file' ? file.size : 0);
 const signedBytes = (bytes: number): string => `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
+
+/** The size of a file at the first of its names. */
+function sizeOnce(file: FileReport | undefined, seen: Set<number>): number {
+  if (file === undefined || file.links < 2) return sizeOf(file);
+  if (seen.has(file.ino)) return 0;
+  seen.add(file.ino);
+  return sizeOf(file);
+}
 
 /** Counts of changes, and what they add to the sizes of files. */
 export class DiffStat {
@@ -85,12 +87,17 @@ export class DiffStat {
     linked: 0,
     unlinked: 0,
   };
-  /** Bytes. */
+  /** What is added to the sizes of all files, bytes. */
   growth = 0;
+  /** Files with several names that have been added up, in each state: all their names may come or go. */
+  readonly #before = new Set<number>();
+  readonly #after = new Set<number>();
 
-  add(report: ChangeReport): void {
-    this.counts[report.change]++;
-    this.growth += growth(report);
+  add({ change, before, after }: ChangeReport): void {
+    this.counts[change]++;
+    // Another name of a file adds nothing.
+    if (change === 'linked' || change === 'unlinked') return;
+    this.growth += sizeOnce(after, this.#after) - sizeOnce(before, this.#before);
   }
 
   get line(): string {

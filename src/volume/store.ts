@@ -116,7 +116,10 @@ export class Store implements MaintainedStore, CommittedStore {
     const superblock = this.#superblock;
     const { lsn, clean } = superblock;
     const checkpointer = this.#checkpointer;
-    if (checkpointer === undefined) return;
+    if (checkpointer === undefined) {
+      this.#log.checkNothingFollows(lsn, false);
+      return;
+    }
     // A process that died may have written the superblock without syncing it. What its predecessor needs is about to be reused.
     this.#superblockFile?.syncNow();
     const { state } = this;

@@ -86,6 +86,7 @@ t.test('the superblock of the last mount', async (t) => {
   const directory = await makeKilled(t);
   flip(join(directory, 'superblock'), (superblockOf(directory).sequence % 2) * PAGE_SIZE + 100);
   await t.rejects(filesIn(copyStore(t, directory)), { message: /LSN \d+ was logged is missing/ });
+  await t.rejects(openStore(directory, true), { message: /LSN \d+ was logged is missing/ }, 'read-only neither');
   t.ok((await errorsOf(directory)).includes('log: logged by a mount whose superblock is missing'));
   await repair(directory);
   t.strictSame(await errorsOf(directory), []);

@@ -28,11 +28,11 @@ const FILES = 600;
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 
-export const openStore = (directory: string): Promise<Store> =>
+export const openStore = (directory: string, readOnly = false): Promise<Store> =>
   Store.open(new HostDisk(directory), {
     durability: 'interval',
     commitIntervalMs: 60_000,
-    readOnly: false,
+    readOnly,
     bootId: BOOT_ID,
     log: quiet,
     now: () => timestampOf(1_700_000_000_123),
