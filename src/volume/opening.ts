@@ -31,9 +31,9 @@ export function bringUpToDate(
 ): ReplayResult & Pick<RecoveryReport, 'powerLoss' | 'givenUp'> {
   if (superblock.version === FORMAT_WITHOUT_CATALOG) addCatalog(state, bookkeeping);
   else bookkeeping.load();
-  checkWhatIsFound(superblock, state, log);
   const { clean, lsn } = superblock;
   const powerLoss = !clean && superblock.bootId !== bootId;
+  checkWhatIsFound(superblock, state, log, powerLoss);
   const replayed = clean
     ? { operationsReplayed: 0, filesClamped: 0, end: lsn }
     : replay(state, applier, log, lsn, logEnd?.lsn ?? Number.POSITIVE_INFINITY, powerLoss);
@@ -72,10 +72,11 @@ function addCatalog(state: StoreState, bookkeeping: Bookkeeping): void {
  * Refuses a superblock that is not the last one written. When that is damaged, its predecessor takes its place; but what the
  * predecessor needs may have been used again, and then what was promised since would be missing without a word.
  */
-function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log): void {
+function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log, powerLoss: boolean): void {
   const { lsn, clean, epoch, root } = superblock;
   log.checkNoDuplicates();
-  log.checkWhole(clean ? Number.POSITIVE_INFINITY : lsn);
+  // A loss of power may take from a file that was never synced what it is long, and leave what it begins with.
+  log.checkWhole(clean || powerLoss ? Number.POSITIVE_INFINITY : lsn);
   if (!clean && !log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
   const birth = state.pages.file.birth(root);
   if (birth > epoch)

@@ -85,7 +85,9 @@ export class Store implements MaintainedStore, CommittedStore {
     const { geometry, uuid, label, createdMs } = superblock;
     const { readOnly } = options;
     this.#disk = disk;
-    this.#options = options;
+    // 32 hexadecimal digits.
+    const bootId = options.bootId.replaceAll('-', '');
+    this.#options = { ...options, bootId };
     this.isSync = options.durability === 'sync';
     this.#superblock = superblock;
     this.#mountCount = superblock.mountCount + (readOnly ? 0 : 1);
@@ -101,13 +103,8 @@ export class Store implements MaintainedStore, CommittedStore {
       return;
     }
     this.#superblockFile = new SuperblockFile(disk, 'write');
-    const identity = { uuid, label, geometry, createdMs, mountCount: this.#mountCount, bootId: this.#bootId };
+    const identity = { uuid, label, geometry, createdMs, mountCount: this.#mountCount, bootId };
     this.#checkpointer = new Checkpointer(this.state, this.#log, this.#superblockFile, identity, superblock.sequence);
-  }
-
-  /** Of this host, 32 hexadecimal digits. */
-  get #bootId(): string {
-    return this.#options.bootId.replaceAll('-', '');
   }
 
   /** Recovers, and begins a new stretch of the log. */
@@ -124,10 +121,8 @@ export class Store implements MaintainedStore, CommittedStore {
     this.#superblockFile?.syncNow();
     const { state } = this;
     const log = this.#log;
-    const { end, ...found } = bringUpToDate(superblock, state, this.#applier, log, checkpointer.bookkeeping, {
-      ...this.#options,
-      bootId: this.#bootId,
-    });
+    const { bookkeeping } = checkpointer;
+    const { end, ...found } = bringUpToDate(superblock, state, this.#applier, log, bookkeeping, this.#options);
     const isResumed = this.#options.resume === true;
     const orphansReclaimed = isResumed ? 0 : this.#reclaimOrphans();
     if (!isResumed) state.appliedRequests.clear();
@@ -206,8 +201,8 @@ export class Store implements MaintainedStore, CommittedStore {
 
   /**
    * Logs and applies an operation that fits the present state, calling `logged` in between. Throws EROFS, DiskError (ENOSPC), and
-   * StoreError for a volume or snapshot that has been destroyed, with nothing changed. Whatever is thrown between the record and the end of the operation fails the store: later records must not
-   * follow one that was not applied.
+   * StoreError for a volume or snapshot that has been destroyed, with nothing changed. Whatever is thrown between the record and the end
+   * of the operation fails the store: later records must not follow one that was not applied.
    */
   perform(volume: DatasetId, operation: Operation, request: number, logged?: () => void): void {
     this.assertWritable();
