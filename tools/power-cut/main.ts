@@ -52,7 +52,7 @@ const command: Command = new Command('power-cut')
   .description(
     'Cuts the power of a virtual machine that works on RazorFS, and checks that nothing is lost that must be kept.',
   )
-  .option('--rounds <N>', 'cuts', positive, 20)
+  .option('--rounds <N>', 'cuts', wholeNumber, 20)
   .option('--seconds <S>', 'the longest time of work before the next cut', positive, 15)
   .option('--seed <N>', 'the choices of an earlier run; what the cut meets still depends on the machine', wholeNumber)
   .addOption(
@@ -115,9 +115,6 @@ async function chooseAccelerator(parts: Omit<MachineParts, 'accelerator'>): Prom
 }
 
 async function main(): Promise<number> {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => process.exit(1));
-  }
   const kernel = findKernel();
   requirePackages();
   mkdirSync(path.join(ROOT, 'build'), { recursive: true });
@@ -128,6 +125,13 @@ async function main(): Promise<number> {
   // A socket's path may not be long (unix(7)).
   const socket = path.join(tmpdir(), `razorfs-power-cut-${process.pid}`);
   const disk = new VolatileDisk(medium, DISK_BYTES, socket);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      rmSync(directory, { recursive: true });
+      rmSync(socket);
+      process.exit(1);
+    });
+  }
   const accelerator = options.accelerator ?? (await chooseAccelerator({ kernel, root, socket, directory }));
   makeFileSystem(medium, options.hostFs);
   const seed = options.seed ?? randomInt(1e9);
