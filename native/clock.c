@@ -1,6 +1,7 @@
 /*
  * The clock by which the kernel stamps inodes (current_time in fs/inode.c): it moves with the timer's ticks. The kernel keeps the
  * times of files that are written to, by this clock. Another one here, a finer one in particular, would put changes out of their order.
+ * From Linux 6.13 on the kernel's stamps may be up to a tick ahead of it, where another file system has needed a finer one meanwhile.
  */
 #include "addon.h"
 

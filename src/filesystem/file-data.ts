@@ -153,8 +153,8 @@ export class FileData {
     return blob;
   }
 
-  /** Cuts or extends a file. */
-  resize(ino: Ino, size: number, modeOf: (mode: number) => number, caller: Caller): void {
+  /** Cuts or extends a file. See `AttributeChanges` for `isTimed`. */
+  resize(ino: Ino, size: number, modeOf: (mode: number) => number, caller: Caller, isTimed: boolean): void {
     const volume = this.#volume;
     volume.assertWritable();
     const inode = this.#load(ino);
@@ -168,8 +168,9 @@ export class FileData {
       });
     }
     const mode = modeOf(inode.mode);
-    // Nothing changes, nor do the times: those that the kernel keeps do not move for a size that stays.
-    if (size === inode.size && mode === inode.mode && (size > 0 || inode.storage === STORAGE_NONE)) return;
+    const isSame = size === inode.size && mode === inode.mode;
+    // Space that was set aside goes when a file is cut to nothing.
+    if (isTimed && isSame && (size > 0 || inode.storage === STORAGE_NONE)) return;
     volume.perform({ type: 'resize', ino, size, mode, time: volume.now() }, caller.request);
   }
 

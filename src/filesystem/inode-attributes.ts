@@ -85,7 +85,7 @@ export class InodeAttributes {
   set(ino: Ino, changes: AttributeChanges, caller: Caller, out: Attributes): void {
     this.#volume.assertWritable();
     const killed = changes.killPrivileges === true;
-    if (changes.size !== undefined) this.#resize(ino, changes.size, killed, caller);
+    if (changes.size !== undefined) this.#resize(ino, changes.size, killed, caller, changes.isTimed === true);
     const inode = load(this.#volume, ino, this.#inode);
     const now = this.#volume.now();
     const ownerChanges = changes.uid !== undefined || changes.gid !== undefined;
@@ -117,11 +117,11 @@ export class InodeAttributes {
     this.#volume.perform({ type: 'setXattr', ino, name: ACCESS_ACL_XATTR, value, mode, time }, caller.request);
   }
 
-  #resize(ino: Ino, size: number, killed: boolean, caller: Caller): void {
+  #resize(ino: Ino, size: number, killed: boolean, caller: Caller, isTimed: boolean): void {
     const inode = load(this.#volume, ino, this.#inode);
     if (isDirectory(inode.mode)) throw EISDIR;
     if (!isRegular(inode.mode) || size < 0) throw EINVAL;
-    this.#data.resize(ino, size, killed ? withoutPrivileges : sameMode, caller);
+    this.#data.resize(ino, size, killed ? withoutPrivileges : sameMode, caller, isTimed);
   }
 
   /** File capabilities go when the owner changes or the content does (capabilities(7)). */

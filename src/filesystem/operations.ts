@@ -45,6 +45,8 @@ export interface AttributeChanges {
   uid?: number;
   gid?: number;
   size?: number;
+  /** As in `FileSystemOperations.write`: a new size moves no times but those that are given. */
+  isTimed?: boolean;
   atime?: TimeChange;
   mtime?: TimeChange;
   ctime?: TimeChange;

@@ -23,7 +23,7 @@ t.test('truncation that is repeated frees what the first one cut off', async (t)
   await served.store.close();
 });
 
-t.test('truncation to the size that a file has moves no times', async (t) => {
+t.test('truncation to the size that a file has moves no times, where the caller keeps them', async (t) => {
   const served = await ServedVolume.make(t);
   const { filesystem } = served;
   const time = { seconds: 1000, nanoseconds: 5 };
@@ -31,8 +31,10 @@ t.test('truncation to the size that a file has moves no times', async (t) => {
     const ino = served.makeFile(`${size}`, new Uint8Array(size).fill(1));
     const [before, after] = [new Attributes(), new Attributes()];
     filesystem.setAttributes(ino, { mtime: time, ctime: time }, CALLER, before);
-    filesystem.setAttributes(ino, { size }, CALLER, after);
+    filesystem.setAttributes(ino, { size, isTimed: true }, CALLER, after);
     t.strictSame(after, before, `${size} bytes`);
+    filesystem.setAttributes(ino, { size }, CALLER, after);
+    t.ok(after.mtimeSeconds > time.seconds && after.ctimeSeconds > time.seconds, `${size} bytes`);
   }
   await served.store.close();
 });

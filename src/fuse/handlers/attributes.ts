@@ -49,9 +49,10 @@ function timeAt(request: Request, secondsAt: number, nanosecondsAt: number): Tim
   return { seconds, nanoseconds };
 }
 
-function requestedChanges(request: Request): AttributeChanges {
+/** `isTimed`: the kernel keeps the times, and sends those that move with a size. */
+function requestedChanges(request: Request, isTimed: boolean): AttributeChanges {
   const valid = request.u32(BODY + fuse_setattr_in.valid);
-  const changes: AttributeChanges = {};
+  const changes: AttributeChanges = { isTimed };
   if ((valid & FATTR_MODE) !== 0) {
     changes.mode = request.u32(BODY + fuse_setattr_in.mode) & PERMISSIONS;
   }
@@ -85,8 +86,9 @@ function requestedChanges(request: Request): AttributeChanges {
 }
 
 export function setattr(service: Service): number {
-  const { request, attributes } = service;
-  return service.answerOnceLogged(answer, () =>
-    service.filesystem.setAttributes(request.node(), requestedChanges(request), request.caller, attributes),
-  );
+  const { request, attributes, options } = service;
+  return service.answerOnceLogged(answer, () => {
+    const changes = requestedChanges(request, options.writebackCache);
+    service.filesystem.setAttributes(request.node(), changes, request.caller, attributes);
+  });
 }
