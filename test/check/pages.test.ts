@@ -8,6 +8,7 @@ import { asBlobId, asIno } from '../../src/store/units.js';
 import { referencesName } from '../../src/tree/references.js';
 import {
   changeSuperblock,
+  datasetsOf,
   flip,
   leavesOf,
   overwrite,
@@ -19,6 +20,13 @@ import {
 } from './damage.js';
 import { type Cases, testCases } from './damage-case.js';
 import { SEGMENT_BYTES } from './store-fixture.js';
+
+/** A branch, unlike that of the catalog. */
+const rootOfMain = (directory: string): number => {
+  const main = datasetsOf(directory).find(({ name }) => name === 'main');
+  if (main === undefined) throw new Error('there is no main');
+  return main.root;
+};
 
 const damagePage = (directory: string, page: number, byte = 700): void => {
   const { file, position } = pagePlace(page);
@@ -83,7 +91,7 @@ const CASES: Cases = {
   },
   'a branch that leads to one leaf twice': {
     plant: (directory) => {
-      const { root } = superblockOf(directory);
+      const root = rootOfMain(directory);
       const words = readPage(directory, root);
       words[8 + 4] = words[8 + 6 + 4];
       words[8 + 5] = words[8 + 6 + 5];
@@ -94,7 +102,7 @@ const CASES: Cases = {
   },
   'a branch that leads to itself': {
     plant: (directory) => {
-      const { root } = superblockOf(directory);
+      const root = rootOfMain(directory);
       const words = readPage(directory, root);
       words[8 + 6 + 4] = root;
       writePage(directory, root, words);
