@@ -26,9 +26,9 @@ export function bringUpToDate(
 ): ReplayResult & { readonly powerLoss: boolean } {
   if (superblock.version === FORMAT_WITHOUT_CATALOG) addCatalog(state, bookkeeping);
   else bookkeeping.load();
-  checkWhatIsFound(superblock, state, log);
   const { clean, lsn } = superblock;
   const powerLoss = !clean && superblock.bootId !== bootId;
+  checkWhatIsFound(superblock, state, log, powerLoss);
   const replayed = clean ? { operations: 0, filesClamped: 0, end: lsn } : replay(state, applier, log, lsn, powerLoss);
   log.checkNothingFollows(replayed.end, powerLoss);
   return { ...replayed, powerLoss };
@@ -48,11 +48,12 @@ function addCatalog(state: StoreState, bookkeeping: Bookkeeping): void {
  * Refuses a superblock that is not the last one written. When that is damaged, its predecessor takes its place; but what the
  * predecessor needs may have been used again, and then what was promised since would be missing without a word.
  */
-function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log): void {
+function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log, powerLoss: boolean): void {
   const { lsn, clean, epoch, root } = superblock;
   log.checkNoDuplicates();
-  log.checkWhole(clean ? Number.POSITIVE_INFINITY : lsn);
   if (!clean && !log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
+  // A loss of power may cut off files that were not synced.
+  log.checkWhole(clean || powerLoss ? Number.POSITIVE_INFINITY : lsn);
   const birth = state.pages.file.birth(root);
   if (birth > epoch)
     throw new CorruptionError(`page ${root}`, `made in epoch ${birth}, after the superblock's ${epoch}`);
