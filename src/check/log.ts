@@ -81,7 +81,7 @@ class LogCheck {
     this.#findings.error('log', where, problem, effect);
   }
 
-  checkSegments(): void {
+  checkSegments(hasLostPower: boolean): void {
     const { uuid, geometry, clean, lsn } = this.#superblock;
     for (const segment of segmentFiles(this.#disk, uuid)) {
       const where = `${LOG_DIRECTORY}/${segment.name}`;
@@ -91,8 +91,8 @@ class LogCheck {
         continue;
       }
       if (segment.size < geometry.logSegmentBytes) {
-        // One that is of no use any more is removed by the next mount.
-        if (clean || segment.number < Math.floor(lsn / this.#dataBytes)) continue;
+        // One that is of no use any more, or that a loss of power may have cut off, is removed by the next mount.
+        if (clean || hasLostPower || segment.number < Math.floor(lsn / this.#dataBytes)) continue;
         const problem = `${segment.size} bytes long, should be ${geometry.logSegmentBytes}`;
         this.#error(where, problem, 'the operations from there on are lost');
       }
@@ -210,13 +210,14 @@ class LogCheck {
 /** `bootId`: that of this host, 32 hexadecimal digits. */
 export function checkLog(disk: Disk, superblock: Superblock, bootId: string, findings: Findings): LogSummary {
   const check = new LogCheck(disk, superblock, findings);
-  check.checkSegments();
+  const hasLostPower = superblock.bootId !== bootId;
+  check.checkSegments(hasLostPower);
   let end: number = superblock.lsn;
   if (!superblock.clean) check.checkBeginning();
   if (!superblock.clean) end = check.readPending();
   check.checkLaterMount(end);
   if (!superblock.clean) {
-    if (superblock.bootId === bootId) check.checkGap(end);
+    if (!hasLostPower) check.checkGap(end);
     const effect = 'what follows is checked as of the last checkpoint';
     findings.note('log-pending', 'log', `${check.pending} operations wait to be replayed by the next mount`, effect);
   }

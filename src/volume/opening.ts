@@ -75,9 +75,9 @@ function addCatalog(state: StoreState, bookkeeping: Bookkeeping): void {
 function checkWhatIsFound(superblock: Superblock, state: StoreState, log: Log, powerLoss: boolean): void {
   const { lsn, clean, epoch, root } = superblock;
   log.checkNoDuplicates();
-  // A loss of power may take from a file that was never synced what it is long, and leave what it begins with.
-  log.checkWhole(clean || powerLoss ? Number.POSITIVE_INFINITY : lsn);
   if (!clean && !log.holds(lsn)) throw new CorruptionError('wal', `the log from LSN ${lsn} on is missing`);
+  // A loss of power may cut off files that were not synced.
+  log.checkWhole(clean || powerLoss ? Number.POSITIVE_INFINITY : lsn);
   const birth = state.pages.file.birth(root);
   if (birth > epoch)
     throw new CorruptionError(`page ${root}`, `made in epoch ${birth}, after the superblock's ${epoch}`);
