@@ -45,9 +45,8 @@ export interface WriterEnd {
 const NAMES_MAX = 40;
 /** Beyond what a pack takes, so that some files have host files of their own. */
 const LARGE_BYTES = 200_000;
-/** Of the operations that set an attribute or take a snapshot, which costs a process, one in so many is done. */
+/** Of the operations that set an attribute, which costs a process, one in so many is done. */
 const XATTR_RARITY = 10;
-const SNAPSHOT_RARITY = 8;
 const RAZORFS = path.join(ROOT, 'build/src/cli/razorfs.js');
 
 class Writer {
@@ -112,6 +111,7 @@ class Writer {
     const seed = ++this.#seed;
     const roll = random.below(100);
     const isSynced = this.#isSynced();
+    const { snapshots } = this.#order;
     if (roll < 28 || file === undefined) {
       const isFile = this.#model.nodes.get(name)?.kind === 'file';
       return isFree || isFile ? { op: 'write', path: name, seed, length: this.#length(), isSynced } : undefined;
@@ -126,7 +126,7 @@ class Writer {
     if (roll < 88) return this.#removal();
     if (roll < 92) return isFree ? { op: 'symlink', path: name, target: `to/${seed}` } : undefined;
     if (roll < 94) return isSynced ? { op: 'fsync', path: this.#synced(file) } : undefined;
-    if (roll === 94) return this.#snapshot(seed);
+    if (roll < 97 && snapshots !== undefined) return { op: 'snapshot', path: '', name: `${snapshots.prefix}-${seed}` };
     if (roll < 98 || !this.#order.withXattrs || random.below(XATTR_RARITY) > 0) {
       return { op: 'chmod', path: file, mode: 0o600 + random.below(64) };
     }
@@ -148,12 +148,6 @@ class Writer {
     if (size === 0) return undefined;
     const at = this.#random.below(size);
     return { op: 'overwrite', path: file, seed, at, length: 1 + this.#random.below(size - at), isSynced };
-  }
-
-  #snapshot(seed: number): Operation | undefined {
-    const { snapshots } = this.#order;
-    if (snapshots === undefined || this.#random.below(SNAPSHOT_RARITY) > 0) return undefined;
-    return { op: 'snapshot', path: '', name: `${snapshots.prefix}-${seed}` };
   }
 
   #renaming(file: string, to: string): Operation | undefined {

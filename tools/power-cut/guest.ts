@@ -10,7 +10,7 @@ import type { MountRequest } from '../../src/mount/mount-request.js';
 import { startDaemon } from '../../src/mount/start-daemon.js';
 import { COMMIT_INTERVAL_MS_DEFAULT } from '../../src/volume/options.js';
 import { type Ended, ROOT, razorfs, run } from '../../test/cli/program.js';
-import { type Entry, parseJournal } from '../../test/mounted/journal.js';
+import { parseJournal } from '../../test/mounted/journal.js';
 import {
   inSnapshot,
   judge,
@@ -93,7 +93,7 @@ async function look({ past, kept, isScrubbed }: GuestOrder): Promise<void> {
   for (const { round, digest } of kept) {
     if (digestOf(roundDirectory(round)) !== digest) problems.push(`round ${round} has changed since it was looked at`);
   }
-  const judged = past === undefined ? { problems: [], returned: 0, there: 0 } : judgePast(past);
+  const judged = past === undefined ? NOTHING : judgePast(past);
   problems.push(...judged.problems);
   if (isScrubbed) {
     const scrub = await razorfs(['scrub', MOUNT_POINT]);
@@ -107,7 +107,15 @@ async function look({ past, kept, isScrubbed }: GuestOrder): Promise<void> {
   report({ state: 'judged', ...judged, problems, digest });
 }
 
-function judgePast({ round, journals }: PastRound): { problems: string[]; returned: number; there: number } {
+interface Judgement {
+  readonly problems: readonly string[];
+  readonly returned: number;
+  readonly there: number;
+  readonly snapshots: number;
+}
+const NOTHING: Judgement = { problems: [], returned: 0, there: 0, snapshots: 0 };
+
+function judgePast({ round, journals }: PastRound): Judgement {
   const pasts = journals.map(parseJournal);
   const cutMs = Math.max(0, ...pasts.flat().map(({ begunMs, endedMs }) => endedMs ?? begunMs));
   const safeUntil = cutMs - COMMIT_INTERVAL_MS_DEFAULT.interval - COMMIT_MS_MAX;
@@ -122,10 +130,11 @@ function judgePast({ round, journals }: PastRound): { problems: string[]; return
   }
   const order = problems.length === 0 ? orderProblem(writers) : undefined;
   if (order !== undefined) problems.push(order);
-  const isReturned = ({ endedMs }: Entry): boolean => endedMs !== undefined;
+  const returned = pasts.flat().filter(({ endedMs }) => endedMs !== undefined);
   return {
     problems,
-    returned: pasts.flat().filter(isReturned).length,
+    returned: returned.length,
+    snapshots: returned.filter(({ operation }) => operation.op === 'snapshot').length,
     there: writers.reduce((sum, { prefixes }) => sum + (prefixes.at(-1) ?? 0), 0),
   };
 }

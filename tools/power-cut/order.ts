@@ -51,6 +51,8 @@ export type GuestReport =
       /** Operations that had returned, and how many of them are there. */
       readonly returned: number;
       readonly there: number;
+      /** Snapshots that had returned. */
+      readonly snapshots: number;
     }
   | { readonly state: 'working' | 'unmounted' }
   | { readonly state: 'failed'; readonly error: string };

@@ -118,7 +118,7 @@ export class PowerCutRounds {
           this.#kept = [...this.#kept, { round: this.#past.round, digest: report.digest }].slice(-ROUNDS_KEPT);
         }
         this.#past = undefined;
-        return `; ${report.there} operations there, ${report.returned} had returned`;
+        return `; ${report.there} operations there, ${report.returned} had returned, with ${report.snapshots} snapshots`;
       }
       case 'failed':
         failures.push(report.error);
