@@ -192,6 +192,9 @@ export class Names {
     if (target === ino) return;
     if (target !== 0) this.#checkReplaced(source, target, parent, exchange);
     const barrier = this.#unsyncedBlob(source);
+    // The record has room for one file that it must wait for, and in an exchange both get another name: the other is made durable now.
+    const other = exchange ? this.#unsyncedBlob(this.#target) : NO_BLOB;
+    if (other !== NO_BLOB) volume.cutNow(other, this.#target.size);
     const time = volume.now();
     const operation = { type: 'rename', parent, name, toParent, toName, exchange, barrier, time } as const;
     volume.perform(operation, caller.request, caller.logged);

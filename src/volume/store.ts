@@ -293,10 +293,10 @@ export class Store implements MaintainedStore, CommittedStore {
     this.#maintenance?.commitEvery(intervalMs);
   }
 
-  /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */
+  /** Cuts a blob to its size as logged, at once and durably: all operations are made so first, since none may then be taken back. */
   cutNow(blob: BlobId, size: number): void {
     try {
-      this.#committer.commitNow();
+      this.#committer.commitNow([blob]);
       this.state.blobs.cutNow(blob, size);
     } catch (error) {
       this.fail(error);

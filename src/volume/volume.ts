@@ -94,7 +94,7 @@ export class Volume {
     return this.store.isSync;
   }
 
-  /** Cuts a blob to its size as logged, at once: all operations are made durable first, since none may then be taken back. */
+  /** Cuts a blob to its size as logged, at once and durably: all operations are made so first, since none may then be taken back. */
   cutNow(blob: BlobId, size: number): void {
     this.store.cutNow(blob, size);
   }

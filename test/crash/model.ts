@@ -396,5 +396,5 @@ function exchange(draft: Draft, base: State, from: string, to: string): void {
   draft.change(second.ino, {});
   draft.setEntry(parent.ino, lastName(from), second.ino, isSame ? 0 : -links);
   draft.setEntry(toParent.ino, lastName(to), first.ino, isSame ? 0 : links);
-  if (first.type === 'file') draft.note(first.ino, { kind: 'rename' });
+  for (const moved of [first, second]) if (moved.type === 'file') draft.note(moved.ino, { kind: 'rename' });
 }

@@ -22,6 +22,14 @@ const SCATTERED_CHANGES: readonly Step[] = Array.from({ length: 12 }, (_, round)
 ]).flat();
 
 export const NAMED_HISTORIES: Readonly<Record<string, readonly Step[]>> = {
+  'each of two files that exchange their names has its data': [
+    { op: 'create', path: 'a' },
+    { op: 'write', path: 'a', at: 0, length: 50_000 },
+    { op: 'fsync', path: 'a' },
+    { op: 'create', path: 'b' },
+    { op: 'write', path: 'b', at: 0, length: 60_000 },
+    { op: 'exchange', path: 'a', to: 'b' },
+  ],
   'a crash during recovery finds the log that was being replayed': [{ op: 'mkdir', path: 'd' }, { op: 'kill' }],
   'a superblock that a dead process wrote is synced before its predecessor is given up': [
     { op: 'create', path: 'a' },
