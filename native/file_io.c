@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -177,23 +176,6 @@ static napi_value clone_range(napi_env env, napi_callback_info info) {
   return int_result(env, result < 0 ? -errno : 0);
 }
 
-/* extentCount(fd, position, length): extents in the range, as the kernel's Documentation/filesystems/fiemap.rst says */
-static napi_value extent_count(napi_env env, napi_callback_info info) {
-  napi_value arguments[3];
-  read_arguments(env, info, 3, arguments);
-  int64_t position = as_int64(env, arguments[1]);
-  int64_t length = as_int64(env, arguments[2]);
-  if (position < 0 || length <= 0) return int_result(env, -EINVAL);
-  /* Without room for extents they are counted only. */
-  struct fiemap map = {.fm_start = (uint64_t)position, .fm_length = (uint64_t)length};
-  int fd = as_int(env, arguments[0]);
-  int result;
-  do {
-    result = ioctl(fd, FS_IOC_FIEMAP, &map);
-  } while (result < 0 && errno == EINTR);
-  return int_result(env, result < 0 ? -errno : (int32_t)(map.fm_mapped_extents & INT32_MAX));
-}
-
 /* ftruncate(fd, size): 0 */
 static napi_value truncate_file(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
@@ -283,7 +265,6 @@ void add_file_io(napi_env env, napi_value exports) {
   add_function(env, exports, "pwrite", write_positioned);
   add_function(env, exports, "fallocate", allocate);
   add_function(env, exports, "cloneRange", clone_range);
-  add_function(env, exports, "extentCount", extent_count);
   add_function(env, exports, "ftruncate", truncate_file);
   add_function(env, exports, "lseek", seek);
   add_function(env, exports, "fileSize", file_size);

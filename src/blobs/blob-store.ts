@@ -48,6 +48,8 @@ export class BlobStore {
   /** By unsynced blob: what was written last, in order and without gaps, and is not yet on its way to the device. */
   readonly #runs = new Map<BlobId, { start: number; end: number }>();
   readonly #pendingCuts = new Map<BlobId, PendingCut>();
+  /** Blobs in which space was set aside for what is not written yet. */
+  readonly #reserved = new Set<BlobId>();
   /** Blobs that were cut since they were last synced, and how often. */
   readonly #unsyncedCuts = new Map<BlobId, number>();
 
@@ -144,10 +146,11 @@ export class BlobStore {
 
   /**
    * Takes a range over from the same place in another blob, as far as the host can without copying: see `DiskFile.cloneFrom`. The host
-   * writes the source back first: while that has not been synced, it is not waited for.
+   * writes the source back first: while that has not been synced, it is not waited for. And where space was set aside for the
+   * blob, a clone would give that away, and the writes that it was for could fail.
    */
   cloneFrom(id: BlobId, source: BlobId, range: FileBytes): FileBytes {
-    if (this.isUnsynced(source)) return { from: range.to, to: range.to };
+    if (this.isUnsynced(source) || this.#reserved.has(id)) return { from: range.to, to: range.to };
     this.#noteUnsynced(id, range.to - range.from);
     // Where many are open, to open one may close the other: not so with the one that was opened last.
     this.file(id);
@@ -155,9 +158,14 @@ export class BlobStore {
     return this.file(id).cloneFrom(from, range);
   }
 
-  /** Sets space aside for a range of a blob. Throws DiskError. */
+  /**
+   * Sets space aside for a range of a blob. The host keeps it for as long as the blob is there; that a clone would give it away is
+   * known as long as this process lives. The host could not tell: XFS sets space aside of its own accord, behind what is written, and a
+   * clone there is as it should be. Throws DiskError.
+   */
   reserve(id: BlobId, position: number, length: number): void {
     this.#noteUnsynced(id, Number.POSITIVE_INFINITY);
+    this.#reserved.add(id);
     this.file(id).reserve(position, length);
   }
 
@@ -310,6 +318,7 @@ export class BlobStore {
     this.#forgetUnsynced(id);
     this.#syncing.delete(id);
     this.#runs.delete(id);
+    this.#reserved.delete(id);
     this.#newIn.delete(id);
     this.#pendingCuts.delete(id);
     this.#unsyncedCuts.delete(id);

@@ -31,7 +31,6 @@ interface Addon {
   pwrite(fd: number, from: Uint8Array, offset: number, length: number, position: number): number;
   fallocate(fd: number, mode: number, position: number, length: number): number;
   cloneRange(fd: number, source: number, position: number, length: number): number;
-  extentCount(fd: number, position: number, length: number): number;
   ftruncate(fd: number, size: number): number;
   lseek(fd: number, position: number, whence: number): number;
   fileSize(fd: number): number;
@@ -111,8 +110,6 @@ export const pwrite = addon.pwrite;
 export const fallocate = addon.fallocate;
 /** ioctl_ficlonerange(2), to the same place in `fd`. */
 export const cloneRange = addon.cloneRange;
-/** How many extents of a file the host has in a range, written or only allocated (FS_IOC_FIEMAP); what is cached counts. */
-export const extentCount = addon.extentCount;
 /** ftruncate(2). */
 export const ftruncate = addon.ftruncate;
 /** lseek(2). */

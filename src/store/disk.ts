@@ -73,8 +73,8 @@ export interface DiskFile {
   /**
    * Takes a range over from the same place in another file of this disk without copying: the two share the space until one of them
    * is written to (FICLONERANGE). Only whole blocks of the host before the other file's end can be had so: returns what of the range
-   * was taken, or an empty one at its end where the host has no such thing, or no room for it, and where this file has space of its own
-   * in the range: what was set aside for writes stays set aside. The rest of the range may hold anything then. A clone is as durable as what is written: once this file is synced. Throws DiskError.
+   * was taken, or an empty one at its end where the host has no such thing, or no room for it. The rest of the range may hold
+   * anything then. A clone is as durable as what is written: once this file is synced. Throws DiskError.
    */
   cloneFrom(source: DiskFile, range: FileBytes): FileBytes;
 

@@ -1,7 +1,7 @@
 /**
  * Whether the host can clone ranges of files (reflinks: btrfs, XFS, …), found out by trying.
  */
-import { cloneRange, errnoName, extentCount } from '../native/addon.js';
+import { cloneRange, errnoName } from '../native/addon.js';
 import { DiskError, type FileBytes } from './disk.js';
 
 /** What a host answers that has no reflinks, or not between files of this store: it is not asked again. */
@@ -32,8 +32,6 @@ export class Reflinks {
     // The last block of the source, if it is not full, could only become the last of a file that ends there too.
     const end = Math.floor(Math.min(to, sourceBytes) / block) * block;
     if (end <= first) return nothing;
-    // Where that cannot be told, it is taken to have some.
-    if (extentCount(fd, first, end - first) !== 0) return nothing;
     const result = cloneRange(fd, source, first, end - first);
     if (result >= 0) return { from: first, to: end };
     const code = errnoName(result);

@@ -78,12 +78,7 @@ t.test('it is copied where fallocate has set space aside, which a clone would gi
   const session = await opened([...SHARED, { op: 'allocate', path: 'a', at: 0, length: 300_000 }]);
   t.same(await onBlobs(session, inMiddle), COPIED.slice(1));
   await session.compare();
-  await session.close();
-  const next = await Session.open(session.disk, { bootId: BOOT });
-  const inAnother: Step = { op: 'write', path: 'a', at: 135_168, length: 8192 };
-  t.same(await onBlobs(next, inAnother), COPIED.slice(1), 'another process knows that too');
-  await next.compare();
-  await next.abandon();
+  await session.abandon();
 });
 
 for (const code of ['EIO', 'ENOSPC']) {

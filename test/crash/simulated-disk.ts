@@ -338,7 +338,6 @@ class SimulatedFile implements DiskFile {
     const first = Math.ceil(from / PAGE_SIZE) * PAGE_SIZE;
     const end = Math.floor(Math.min(to, source.size()) / PAGE_SIZE) * PAGE_SIZE;
     if (!this.#disk.hasReflinks || !(source instanceof SimulatedFile) || end <= first) return { from: to, to };
-    if (this.#inode.hasReserved(first, end)) return { from: to, to };
     this.#disk.begin({ kind: 'clone', path: this.path });
     this.#put(source.#inode.bytes(), first, end - first, first);
     return { from: first, to: end };
@@ -354,9 +353,8 @@ class SimulatedFile implements DiskFile {
     this.#inode.extend(position + length);
   }
 
-  reserve(position: number, length: number): void {
+  reserve(): void {
     this.#disk.begin({ kind: 'allocate', path: this.path });
-    this.#inode.reserve(position, length);
   }
 
   punch(position: number, length: number): void {

@@ -9,7 +9,6 @@
  * Sizes change in order (a host's journal keeps them so): a loss of power leaves a prefix of the changes since the last sync, and
  * a page version from after a cut that was lost does not survive it.
  */
-import type { FileBytes } from '../../src/store/disk.js';
 import { PAGE_SIZE } from '../../src/store/geometry.js';
 
 const SECTOR_BYTES = 512;
@@ -74,7 +73,6 @@ export class SimulatedInode {
   #written = new Set<number>();
   /** Chunks of a mapped file that have ever differed from zeros. */
   #chunksInUse = new Set<number>();
-  readonly #reserved: FileBytes[] = [];
 
   // ── Content ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,16 +131,6 @@ export class SimulatedInode {
 
   #markWritten(position: number, end: number): void {
     for (let page = Math.floor(position / PAGE_SIZE); page * PAGE_SIZE < end; page++) this.#written.add(page);
-  }
-
-  /** Sets space aside for a range. */
-  reserve(position: number, length: number): void {
-    this.#reserved.push({ from: position, to: position + length });
-  }
-
-  /** Whether space was set aside for a part of a range. */
-  hasReserved(position: number, end: number): boolean {
-    return this.#reserved.some(({ from, to }) => from < end && position < to);
   }
 
   /** Grows the size if it is less. */

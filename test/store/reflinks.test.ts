@@ -52,24 +52,6 @@ for (const type of ['btrfs', 'xfs'] as const) {
     );
     t.same(file.cloneFrom(source, { from: 4096, to: 4096 }), { from: 4096, to: 4096 }, 'nothing of nothing');
     t.equal(file.size(), 299_008);
-    t.same(
-      file.cloneFrom(source, { from: 65_536, to: 200_704 }),
-      { from: 200_704, to: 200_704 },
-      'what has space of its own keeps that',
-    );
-    file.reserve(200_704, 4096);
-    t.same(
-      file.cloneFrom(source, { from: 196_608, to: 262_144 }),
-      { from: 262_144, to: 262_144 },
-      'and so does what was set aside',
-    );
-    file.punch(200_704, 4096);
-    t.same(
-      file.cloneFrom(source, { from: 196_608, to: 204_800 }),
-      { from: 196_608, to: 204_800 },
-      'until it is given up',
-    );
-    file.punch(196_608, 8192);
     await file.sync();
 
     const closed = disk.open('source', 'read');
@@ -77,7 +59,7 @@ for (const type of ['btrfs', 'xfs'] as const) {
     t.throws(() => file.cloneFrom(closed, { from: 0, to: 65_536 }), failure('EBADF', 'fstat', 'source'));
     const readOnly = disk.open('file', 'read');
     t.throws(
-      () => readOnly.cloneFrom(source, { from: 196_608, to: 262_144 }),
+      () => readOnly.cloneFrom(source, { from: 0, to: 65_536 }),
       failure('EBADF', 'ioctl_ficlonerange', 'file'),
       'a failure is none of the answers that mean no',
     );
