@@ -57,7 +57,7 @@ t.test('short histories, all of them, keep the contract whenever they are cut of
         tally,
         isLone: tally.histories % 2 === 0,
         crashesAt: (step) => step === length - 1,
-        randomFates: 6,
+        randomFates: 4,
         recoveryCrashPercent: length <= 2 ? 100 : 1,
         aftercarePercent: length <= 2 ? 100 : 5,
       };
