@@ -217,18 +217,21 @@ export class Scrub {
     return tree !== undefined && this.#inode.load(tree, asIno(object)) && this.#inode.isTransplanted;
   }
 
-  /** Reads a blob to its end. The file that it is of may have changed or gone since its item was met. */
+  /** Reads what a blob has, but for its holes. The file that it is of may have changed or gone since its item was met. */
   async #readBlob(scrubbed: ScrubbedTree, use: BlobUse): Promise<void> {
     const { blob } = use;
     const { blobs, references } = this.#state;
     try {
       if (this.#sharedBlobs.has(blob) || !this.#isStillThere(scrubbed, use)) return;
       if (references.isShared('blob', blob)) this.#sharedBlobs.add(blob);
-      for (let position = 0; !this.#isStopped; position += PIECE_BYTES) {
-        const length = await blobs.use(blob, (file) => file.readInBackground(this.#piece, 0, PIECE_BYTES, position));
+      let position = blobs.file(blob).seekData(0);
+      while (position >= 0 && !this.#isStopped) {
+        const from = position;
+        const length = await blobs.use(blob, (file) => file.readInBackground(this.#piece, 0, PIECE_BYTES, from));
         this.#dataBytes += length;
         if (length < PIECE_BYTES) return;
         await this.#pace();
+        position = blobs.file(blob).seekData(from + length);
       }
     } catch (error) {
       this.#reportBlob(scrubbed, use, error);
