@@ -6,7 +6,7 @@ import path from 'node:path';
 import t from 'tap';
 import { EXIT } from '../../src/cli/exit-codes.js';
 import { ROOT, razorfs, run } from '../cli/program.js';
-import { Place } from './mounting.js';
+import { Place, until } from './mounting.js';
 import { withPlanted } from './planted.js';
 
 /** Makes syncs of the files of the store fail while `signal` exists. */
@@ -69,15 +69,16 @@ t.test('EIO from a sync makes the mount read-only, and status says why', async (
   t.match(await run(path.join(ROOT, 'razorfsck'), [place.store]), { code: 0 });
 });
 
-/** Makes the store impossible to open while `signal` exists. */
+/** Makes the store impossible to open while `signal` exists: the processes that try are noted there. */
 const unusableDisk = (signal: string): string => `
-  import { existsSync } from 'node:fs';
+  import { appendFileSync, constants, existsSync } from 'node:fs';
   import { HostDisk } from ${JSON.stringify(path.join(import.meta.dirname, '../../src/store/host-disk.js'))};
   import { DiskError } from ${JSON.stringify(path.join(import.meta.dirname, '../../src/store/disk.js'))};
   const { open } = HostDisk.prototype;
   HostDisk.prototype.open = function (name, mode) {
-    if (existsSync(${JSON.stringify(signal)})) throw new DiskError('ENOMEM', 'open', name);
-    return open.call(this, name, mode);
+    if (!existsSync(${JSON.stringify(signal)})) return open.call(this, name, mode);
+    appendFileSync(${JSON.stringify(signal)}, process.pid + '\\n', { flag: constants.O_APPEND | constants.O_WRONLY });
+    throw new DiskError('ENOMEM', 'open', name);
   };`;
 
 t.test('a worker that dies while no other can open the store is succeeded once one can', async (t) => {
@@ -89,7 +90,7 @@ t.test('a worker that dies while no other can open the store is succeeded once o
     writeFileSync(file, 'kept');
     writeFileSync(signal, '');
     process.kill(pid, 'SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, 4200));
+    await until(() => new Set(readFileSync(signal, 'utf8').trim().split('\n')).size >= 2);
     rmSync(signal);
     t.equal(readFileSync(file, 'utf8'), 'kept');
     mkdirSync(path.join(place.mountPoint, 'directory'));
