@@ -307,9 +307,14 @@ export class BlobStore {
 
   // ── Removing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** What was to be put into a new blob did not fit: if the blob was made, it goes, and so does what the host had allocated. */
-  abandon(id: BlobId): void {
-    if (this.#open.has(id)) this.remove(id);
+  /**
+   * What was to be put into a new blob did not fit: if the blob was made, it goes, and so does what the host had allocated. Returns whether
+   * it was made; its number must not be used again then (see `removeFrom`).
+   */
+  abandon(id: BlobId): boolean {
+    const isMade = this.#open.has(id);
+    if (isMade) this.remove(id);
+    return isMade;
   }
 
   remove(id: BlobId): void {
@@ -336,9 +341,13 @@ export class BlobStore {
     return false;
   }
 
-  /** Removes the blobs from a number on, which a history that a power cut took back had made. Returns how many there were. */
-  removeFrom(next: BlobId): number {
-    let removed = 0;
+  /**
+   * Removes the blobs from a number on, which no record names: those of a history that a power cut took back, and of changes that were not
+   * logged. Returns the first number that none of them had. It is the one to go on with: under a number that is used again a loss of
+   * power could bring the former blob back, and another file would have its bytes.
+   */
+  removeFrom(next: BlobId): BlobId {
+    let unused = next;
     const first = Math.floor(next / BLOBS_PER_DIRECTORY);
     for (const directory of this.#disk.list(BLOBS_DIRECTORY)) {
       if (Number.parseInt(directory, 16) < first) continue;
@@ -346,10 +355,12 @@ export class BlobStore {
         const id = asBlobId(Number.parseInt(name, 16));
         if (id < next) continue;
         this.remove(id);
-        removed++;
+        unused = asBlobId(Math.max(unused, id + 1));
       }
     }
-    return removed;
+    // Once later blobs are known, nobody would look for these.
+    while (this.syncRemovals());
+    return unused;
   }
 
   close(): void {

@@ -129,7 +129,7 @@ export class FileData {
       return work();
     } catch (error) {
       // A blob that no record names yet would keep its space without an owner.
-      this.#volume.state.blobs.abandon(this.#volume.nextBlob);
+      this.#volume.abandonNextBlob();
       if (isLackOfSpace(error)) this.#volume.afterLackOfSpace();
       throw error;
     }

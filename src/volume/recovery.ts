@@ -169,7 +169,7 @@ export function replay(
     if (operation.type !== 'synced') operationsReplayed++;
   }
   const filesClamped = powerLoss ? growth.clamp(state) : 0;
-  if (powerLoss) blobs.removeFrom(state.counters.nextBlob);
+  state.counters.nextBlob = blobs.removeFrom(state.counters.nextBlob);
   return { operationsReplayed, filesClamped, end: asLsn(end) };
 }
 

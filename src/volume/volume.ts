@@ -46,6 +46,13 @@ export class Volume {
     return this.state.store.counters.nextBlob;
   }
 
+  /** A change that was to make a blob has failed before it was logged. */
+  abandonNextBlob(): void {
+    const { store, blobs } = this.state;
+    const { nextBlob } = this;
+    if (blobs.abandon(nextBlob)) store.takeBlob(nextBlob);
+  }
+
   /** Whether a snapshot has the blob of a file too, which must then stay as it is. */
   isShared(ino: Ino, blob: BlobId): boolean {
     const { tree, store } = this.state;
