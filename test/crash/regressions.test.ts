@@ -24,7 +24,7 @@ for (const [name, steps] of Object.entries(NAMED_HISTORIES)) {
           tally,
           hasReflinks,
           crashesAt: crashesIn(steps, () => random.below(100)),
-          randomFates: 5,
+          randomFates: 8,
           recoveryCrashPercent: steps.length <= 12 ? 20 : 2,
           aftercarePercent: 20,
         });
