@@ -6,7 +6,7 @@ import { CorruptionError } from '../errors/corruption.js';
 import { StoreError } from '../errors/store-error.js';
 import type { Ino } from '../store/units.js';
 import { ROOT_INO } from '../store/units.js';
-import { type Dataset, gone } from './dataset.js';
+import type { Dataset } from './dataset.js';
 import { entriesOf } from './directory-entries.js';
 import { Inode } from './inode.js';
 import { pathOf } from './inode-path.js';
@@ -35,7 +35,7 @@ export class Quotas {
 
   /** The quotas in a volume or snapshot, by path. */
   list(dataset: Dataset): DirectoryQuota[] {
-    const state = this.#stateOf(dataset);
+    const state = this.#store.state.volumeOf(dataset);
     const quotas = allQuotas(state.tree).flatMap(({ directory, limits, bytesUsed, inodesUsed }) => {
       const path = pathOf(state, directory);
       // Without a path the directory has been removed, and something that was in it is still in use.
@@ -46,7 +46,7 @@ export class Quotas {
 
   /** The quota on a directory. Throws StoreError when there is none. */
   get(dataset: Dataset, path: string): DirectoryQuota {
-    const state = this.#stateOf(dataset);
+    const state = this.#store.state.volumeOf(dataset);
     const quota = quotaOn(state.tree, this.#directory(state, path));
     if (quota === undefined) {
       throw new StoreError(
@@ -66,7 +66,7 @@ export class Quotas {
   async set(volume: Dataset, path: string, changes: Partial<QuotaLimits>): Promise<void> {
     for (const limit of [changes.bytes, changes.inodes]) checkLimit(limit);
     if (this.#store.sweeper.isNeeded) await this.#store.swept();
-    const state = this.#stateOf(volume);
+    const state = this.#store.state.volumeOf(volume);
     const inode = this.#directory(state, path);
     const known = quotaOn(state.tree, inode);
     const { bytes = NO_LIMIT, inodes = NO_LIMIT } = { ...known?.limits, ...changes };
@@ -85,18 +85,11 @@ export class Quotas {
 
   /** Takes the quota away that is on a directory. What is in it stays. Throws StoreError. */
   async remove(volume: Dataset, path: string): Promise<void> {
-    const state = this.#stateOf(volume);
+    const state = this.#store.state.volumeOf(volume);
     this.get(volume, path);
     const { ino: directory } = this.#directory(state, path);
     this.#store.perform(volume.id, { type: 'removeQuota', directory }, 0);
     await this.#store.commit('all');
-  }
-
-  /** Throws StoreError for what has been destroyed. */
-  #stateOf(dataset: Dataset): VolumeState {
-    const { state } = this.#store;
-    if (state.catalog.get(dataset.id) === undefined) throw gone(dataset);
-    return state.volumeOf(dataset);
   }
 
   #directory(state: VolumeState, path: string): Inode {
